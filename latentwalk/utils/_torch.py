@@ -1,0 +1,38 @@
+"""Arrays to tensors and back, devices and seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+
+def resolve_device(device: str | torch.device | None = None) -> torch.device:
+    """Return the device to work on: None is "cuda" where there is one, else "cpu"."""
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def to_tensor(
+    X: NDArray[Any] | torch.Tensor, device: str | torch.device | None = "cpu"
+) -> torch.Tensor:
+    """Return float32 on `device`; uint8 images are scaled to [0, 1] there."""
+    tensor = torch.as_tensor(X).to(device)
+    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
+
+
+def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    """Return the tensor's values as an array on the CPU."""
+    return np.asarray(tensor.detach().cpu().numpy())
+
+
+def torch_generator(
+    random_state: Any = None, device: str | torch.device = "cpu"
+) -> torch.Generator:
+    """Return a torch generator seeded from a scikit-learn `random_state`."""
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    return torch.Generator(device=device).manual_seed(seed)

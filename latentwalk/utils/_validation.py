@@ -1,0 +1,252 @@
+"""Input checks that run before any long work starts."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+ImageShape = tuple[int, int, int]
+
+
+def check_images(
+    X: ArrayLike,
+    image_shape: ImageShape | None = None,
+    *,
+    name: str = "X",
+    min_samples: int = 1,
+) -> NDArray[Any]:
+    """Return images as ``(n_samples, n_channels, height, width)``, uint8 or float32 in [0, 1].
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+        uint8 in 0..255, or floats in [0, 1]. The flat form needs `image_shape`.
+    image_shape : tuple (n_channels, height, width), default=None
+        What the images must be; None accepts any.
+    name : str, default="X"
+        What the errors call the argument.
+    min_samples : int, default=1
+        The smallest number of images accepted.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_channels, height, width)
+        uint8 input stays uint8 (and is not copied); everything else becomes float32.
+
+    Raises
+    ------
+    ValueError
+        For a wrong rank or shape, NaN or infinite values, or values out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.utils import check_images
+    >>> check_images(np.zeros((2, 12)), image_shape=(3, 2, 2)).shape
+    (2, 3, 2, 2)
+    """
+    X = np.asarray(X)
+    if X.dtype.kind not in "uif" or (X.dtype.kind in "ui" and X.dtype != np.uint8):
+        raise ValueError(
+            f"{name} has dtype {X.dtype}; images are uint8 in 0..255 or floats in [0, 1]"
+        )
+    X = _shaped(X, image_shape, name)
+    if len(X) < min_samples:
+        raise ValueError(f"{name} has {len(X)} images; at least {min_samples} are needed")
+    if X.dtype == np.uint8:
+        return X
+    if not np.isfinite(X).all():
+        raise ValueError(f"{name} contains NaN or infinite values")
+    low, high = float(X.min(initial=0.0)), float(X.max(initial=0.0))
+    if low < 0 or high > 1:
+        hint = " (divide by 255, or pass uint8)" if 1 < high <= 255 and low >= 0 else ""
+        raise ValueError(
+            f"{name} has values in [{low:.4g}, {high:.4g}]; float images are in [0, 1]{hint}"
+        )
+    return X.astype(np.float32, copy=False)
+
+
+def _shaped(X: NDArray[Any], image_shape: ImageShape | None, name: str) -> NDArray[Any]:
+    """X as a 4-D array of the wanted image shape."""
+    if X.ndim == 2:
+        if image_shape is None:
+            raise ValueError(
+                f"{name} is 2-D with shape {X.shape}: image_shape=(n_channels, height, width) "
+                "is needed to read its rows as images"
+            )
+        if X.shape[1] != prod(image_shape):
+            raise ValueError(
+                f"{name} has {X.shape[1]} features a row; images of shape {tuple(image_shape)} "
+                f"have {prod(image_shape)}"
+            )
+        return X.reshape(-1, *image_shape)
+    if X.ndim != 4:
+        hint = "; add the channel axis with X[:, None]" if X.ndim == 3 else ""
+        raise ValueError(
+            f"{name} has shape {X.shape}; expected (n_samples, n_channels, height, width){hint}"
+        )
+    if image_shape is not None and X.shape[1:] != tuple(image_shape):
+        last = X.shape[3] == image_shape[0] and X.shape[1:3] == tuple(image_shape[1:])
+        hint = "; channels come first: X.transpose(0, 3, 1, 2)" if last else ""
+        raise ValueError(
+            f"{name} has images of shape {X.shape[1:]}; expected {tuple(image_shape)}{hint}"
+        )
+    return X
+
+
+def validate_images(
+    estimator: Any,
+    X: Any,
+    *,
+    image_shape: ImageShape | None = None,
+    reset: bool = True,
+    name: str = "X",
+) -> NDArray[Any]:
+    """`check_images` for an estimator: keeps ``n_features_in_`` and ``feature_names_in_``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets the attributes when `reset`, and is checked against them otherwise.
+    X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+        Images; a data frame counts as 2-D.
+    image_shape : tuple (n_channels, height, width), default=None
+        What the images must be.
+    reset : bool, default=True
+        True in ``fit``, False elsewhere.
+    name : str, default="X"
+        What the errors call the argument.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_channels, height, width)
+        See `check_images`.
+    """
+    _check_feature_names(estimator, X, reset=reset)
+    if np.ndim(X) == 2:
+        dtype = None if getattr(X, "dtype", None) == np.uint8 else "numeric"
+        X = check_array(X, dtype=dtype, estimator=estimator, input_name=name)
+        _check_n_features(estimator, X, reset=reset)
+    X = check_images(X, image_shape, name=name)
+    if reset:
+        estimator.n_features_in_ = prod(X.shape[1:])
+    return X
+
+
+def to_float(X: NDArray[Any]) -> NDArray[np.float32]:
+    """Checked images as float32 in [0, 1]."""
+    if X.dtype == np.uint8:
+        return X.astype(np.float32) / np.float32(255)
+    return X.astype(np.float32, copy=False)
+
+
+def check_groups(
+    groups: ArrayLike | None, n_samples: int, *, name: str = "groups"
+) -> NDArray[np.intp]:
+    """Return subject codes 0..n_subjects-1, a row each; None makes every row its own subject.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+        Subject (patient) ids of any kind; missing values are an error.
+    n_samples : int
+        The number of rows the ids belong to.
+    name : str, default="groups"
+        What the errors call the argument.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,)
+        Codes in order of the sorted ids; the ids themselves are not kept.
+
+    Examples
+    --------
+    >>> from latentwalk.utils import check_groups
+    >>> check_groups(["b", "a", "b"], 3)
+    array([1, 0, 1])
+    """
+    if groups is None:
+        return np.arange(n_samples)
+    values = np.asarray(groups)
+    if values.shape != (n_samples,):
+        raise ValueError(
+            f"{name} has shape {values.shape}; expected ({n_samples},), a subject id for every row"
+        )
+    missing = (
+        np.isnan(values)
+        if values.dtype.kind == "f"
+        else np.array([v is None or v != v for v in values.tolist()], dtype=bool)
+    )
+    if missing.any():
+        raise ValueError(f"{name} has {int(missing.sum())} missing values; every row needs an id")
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
+def check_targets(y: ArrayLike | None, n_samples: int, *, name: str = "y") -> NDArray[Any] | None:
+    """Return class labels of shape (n_samples,), or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        When the length differs or a label is missing.
+    """
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.shape != (n_samples,):
+        raise ValueError(f"{name} has shape {y.shape}; expected ({n_samples},), a label a row")
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise ValueError(f"{name} contains NaN; every row needs a label")
+    return y
+
+
+def check_class_sizes(
+    y: NDArray[Any] | None, codes: NDArray[np.intp], minimum: int, *, why: str
+) -> None:
+    """Raise unless every class has at least `minimum` distinct subjects.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or None
+        Class labels; None is one class.
+    codes : ndarray of shape (n_samples,)
+        Subject codes, see `check_groups`.
+    minimum : int
+        The smallest number of distinct subjects in a class.
+    why : str
+        Ends the message: what the number is needed for.
+    """
+    if y is None:
+        short = {"all rows": len(np.unique(codes))}
+    else:
+        short = {f"class {c!s}": len(np.unique(codes[y == c])) for c in np.unique(y)}
+    short = {name: n for name, n in short.items() if n < minimum}
+    if short:
+        found = ", ".join(f"{name}: {n}" for name, n in short.items())
+        raise ValueError(f"too few subjects ({found}); {minimum} are needed {why}")
+
+
+def check_latents(
+    W: ArrayLike, n_features: int | None = None, *, name: str = "W"
+) -> NDArray[np.float32]:
+    """Return latents as finite float32 of shape (n_samples, n_features).
+
+    Raises
+    ------
+    ValueError
+        For a wrong rank or width, or NaN.
+    """
+    W = np.asarray(W)
+    if W.ndim != 2 or (n_features is not None and W.shape[1] != n_features):
+        expected = "n_features" if n_features is None else n_features
+        raise ValueError(f"{name} has shape {W.shape}; expected (n_samples, {expected})")
+    if not np.isfinite(W).all():
+        raise ValueError(f"{name} contains NaN or infinite values")
+    return W.astype(np.float32, copy=False)
