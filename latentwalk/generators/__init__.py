@@ -1,0 +1,15 @@
+"""Generators: the immutable handle, StyleGAN2, its trainer, weights files, and the decoder."""
+
+from latentwalk.generators._decoder import GANDecoder, decode_latents
+from latentwalk.generators._generator import Generator, LatentSpace
+from latentwalk.generators._loading import load_generator
+from latentwalk.generators._trainer import StyleGAN2Trainer
+
+__all__ = [
+    "GANDecoder",
+    "Generator",
+    "LatentSpace",
+    "StyleGAN2Trainer",
+    "decode_latents",
+    "load_generator",
+]

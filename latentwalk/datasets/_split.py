@@ -1,0 +1,138 @@
+"""The four sets of a study, disjoint by patient."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
+
+from latentwalk.utils import check_groups, check_targets
+
+
+class PatientSplit(NamedTuple):
+    """Row indices of the four sets, each sorted.
+
+    Attributes
+    ----------
+    members : ndarray of int
+        Train everything: generator, guides, inversion, groups, walks.
+    calibration : ndarray of int
+        Temperatures, thresholds, the choice of k.
+    reference : ndarray of int
+        Stands for the population, in the audit's controls.
+    audit : ndarray of int
+        Held out, used once, by the audit alone.
+    """
+
+    members: NDArray[np.intp]
+    calibration: NDArray[np.intp]
+    reference: NDArray[np.intp]
+    audit: NDArray[np.intp]
+
+
+def split_patients(
+    X: Any,
+    y: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    *,
+    shares: tuple[float, float, float, float] = (0.5, 0.1, 0.1, 0.3),
+    random_state: int | np.random.RandomState | None = None,
+) -> PatientSplit:
+    """Split rows into members, calibration, reference and audit sets by patient.
+
+    No patient is in two sets. Patients are drawn within strata of the classes they have and of
+    their number of images, so that the sets agree in both.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+        The images; only their number is used.
+    y : array-like of shape (n_samples,), default=None
+        Class labels.
+    groups : array-like of shape (n_samples,), default=None
+        Patient ids; None makes every image its own patient.
+    shares : tuple of 4 floats, default=(0.5, 0.1, 0.1, 0.3)
+        The share of patients of members, calibration, reference and audit.
+    random_state : int, RandomState instance or None, default=None
+        The draw.
+
+    Returns
+    -------
+    split : PatientSplit
+        Four arrays of row indices.
+
+    Raises
+    ------
+    ValueError
+        When a length differs, the shares are not four non-negative numbers that sum to 1, or a
+        set with a positive share would be empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk import split_patients
+    >>> patients = np.repeat(np.arange(20), 3)
+    >>> split = split_patients(np.zeros((60, 4)), groups=patients, random_state=0)
+    >>> [len(rows) for rows in split]
+    [30, 6, 6, 18]
+    """
+    n_samples = _num_samples(X)
+    codes = check_groups(groups, n_samples)
+    y = check_targets(y, n_samples)
+    _check_shares(shares)
+    rng = check_random_state(random_state)
+    strata = _patient_strata(codes, y)
+    order = rng.permutation(len(strata))
+    # sorting by stratum and cutting at equal spacing gives every stratum its share of each set
+    order = order[np.argsort(strata[order], kind="stable")]
+    sets = np.empty(len(strata), dtype=np.intp)
+    sets[order] = _spread(len(strata), shares, rng)
+    counts = np.bincount(sets, minlength=4)
+    if any(share > 0 and count == 0 for share, count in zip(shares, counts, strict=True)):
+        raise ValueError(
+            f"groups has {len(strata)} patients, too few for shares={tuple(shares)}: the sets "
+            f"would have {counts.tolist()}"
+        )
+    return PatientSplit(*(np.flatnonzero(sets[codes] == s) for s in range(4)))
+
+
+def _check_shares(shares: tuple[float, ...]) -> None:
+    if len(shares) != 4 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(
+            f"shares={tuple(shares)}; expected four non-negative numbers that sum to 1 "
+            "(members, calibration, reference, audit)"
+        )
+
+
+def _patient_strata(codes: NDArray[np.intp], y: NDArray[Any] | None) -> NDArray[np.intp]:
+    """A stratum for every patient: the classes it has, then its number of images."""
+    n_patients = int(codes.max()) + 1
+    counts = np.minimum(np.bincount(codes), 5)
+    if y is None:
+        return np.asarray(counts)
+    classes = np.unique(y, return_inverse=True)[1].reshape(-1)
+    has = np.zeros((n_patients, int(classes.max()) + 1), dtype=np.intp)
+    has[codes, classes] = 1
+    rows = np.column_stack([has, counts])
+    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _spread(
+    n_patients: int, shares: tuple[float, ...], rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """A set for every position, each set as evenly spaced over the positions as can be."""
+    sizes = _sizes(n_patients, shares)
+    at = np.concatenate([(np.arange(s) + rng.uniform()) / max(s, 1) for s in sizes])
+    return np.repeat(np.arange(4), sizes)[np.argsort(at, kind="stable")]
+
+
+def _sizes(n_patients: int, shares: tuple[float, ...]) -> NDArray[np.intp]:
+    """Whole numbers of patients nearest to the shares (largest remainders)."""
+    exact = np.asarray(shares) * n_patients
+    sizes = np.floor(exact + 1e-9).astype(np.intp)
+    left = n_patients - int(sizes.sum())
+    sizes[np.argsort(sizes - exact, kind="stable")[:left]] += 1
+    return sizes

@@ -1,0 +1,502 @@
+"""Generator: the immutable handle of a network that makes images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from torch import Tensor, nn
+
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.utils import pack_module, resolve_device, to_numpy, unpack_module
+from latentwalk.utils._modules import PackedModule
+
+LatentSpace = Literal["w", "w+", "z"]
+ImageShape = tuple[int, int, int]
+N_MOMENT_SAMPLES = 10_000
+MAX_LOADED = 8
+
+
+class Source(Protocol):
+    """Where a handle's network comes from."""
+
+    def load(self) -> nn.Module:
+        """Return the network, on the CPU."""
+
+
+class Generator:
+    """A frozen generator network: from latents to images in [0, 1].
+
+    A handle is made by `load_generator`, `Generator.from_module` or `StyleGAN2Trainer`, not by
+    calling the class. It does not change: `sklearn.base.clone` returns the handle itself, a pickle
+    of a handle on a file holds the file's path and hash (a few hundred bytes), and two handles are
+    equal when their weights are. The network is loaded when first used, once per process and
+    device, and its file is checked against the hash then.
+
+    Attributes
+    ----------
+    image_shape : tuple (n_channels, height, width)
+        Of the images it makes.
+    w_dim, z_dim : int
+        Widths of the intermediate and of the input latent space.
+    num_ws : int
+        Rows of an extended latent in W+.
+    n_classes : int
+        0 for an unconditional generator.
+    path : str or None
+        The weights file; None for a network held by value.
+    sha256 : str
+        Of the weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentwalk import Generator
+    >>> decoder = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    >>> generator = Generator.from_module(decoder, w_dim=4, image_shape=(1, 8, 8))
+    >>> generator.synthesis(torch.zeros(2, 4)).shape
+    torch.Size([2, 1, 8, 8])
+    """
+
+    image_shape: ImageShape
+    w_dim: int
+    z_dim: int
+    num_ws: int
+    n_classes: int
+    sha256: str
+    output_range: tuple[float, float] | None
+
+    def __init__(self, source: Source, spec: dict[str, Any], sha256: str) -> None:
+        values = spec | {"sha256": sha256, "_source": source}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_stylegan2(cls, module: StyleGAN2) -> Self:
+        """Hold a StyleGAN2 network by value.
+
+        Parameters
+        ----------
+        module : StyleGAN2
+            The network; its values are copied.
+
+        Returns
+        -------
+        generator : Generator
+            The handle.
+        """
+        packed = pack_module(module.eval())
+        return cls(_Value(packed), stylegan2_spec(module.config), _hash_packed(packed))
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        w_dim: int,
+        image_shape: Sequence[int],
+        output_range: tuple[float, float] | None = (-1, 1),
+    ) -> Self:
+        """Hold any torch decoder by value: a GAN, a VAE or a latent-diffusion decoder.
+
+        Parameters
+        ----------
+        module : nn.Module
+            Called with latents of shape (n, w_dim), it returns images (n, *image_shape),
+            differentiably. It is copied, put in eval mode and frozen.
+        w_dim : int
+            Width of its latents, which are taken as standard normal.
+        image_shape : tuple (n_channels, height, width)
+            Of its images.
+        output_range : tuple of 2 floats or None, default=(-1, 1)
+            What its output is clamped to and scaled to [0, 1] from. None leaves it as it is.
+
+        Returns
+        -------
+        generator : Generator
+            The handle.
+
+        Raises
+        ------
+        ValueError
+            When the module does not turn (2, w_dim) latents into (2, *image_shape) images.
+        """
+        shape = tuple(int(s) for s in image_shape)
+        packed = pack_module(_Decoder(module).eval())
+        spec = {
+            "image_shape": shape,
+            "w_dim": int(w_dim),
+            "z_dim": int(w_dim),
+            "num_ws": 1,
+            "n_classes": 0,
+            "output_range": None
+            if output_range is None
+            else (float(output_range[0]), float(output_range[1])),
+        }
+        generator = cls(_Value(packed), spec, _hash_packed(packed, json.dumps(spec)))
+        _check_decoder(generator)
+        return generator
+
+    @property
+    def path(self) -> str | None:
+        return getattr(self._source, "path", None)
+
+    @property
+    def w_mean(self) -> NDArray[np.float32]:
+        """Mean of w over the latent distribution, shape (w_dim,)."""
+        return _moments(self)[0]
+
+    @property
+    def w_std(self) -> NDArray[np.float32]:
+        """Standard deviation of w over the latent distribution, shape (w_dim,)."""
+        return _moments(self)[1]
+
+    def module(self, device: str | torch.device | None = None) -> nn.Module:
+        """Return the network on `device`, frozen and in eval mode, loading it where needed."""
+        return _loaded(self, resolve_device(device))
+
+    def mapping(
+        self, z: Tensor, y: ArrayLike | None = None, *, truncation_psi: float = 1.0
+    ) -> Tensor:
+        """Map z to w.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, z_dim)
+            Standard normal latents.
+        y : array-like of int of shape (n,), default=None
+            Classes, for a class-conditional generator and only there.
+        truncation_psi : float, default=1.0
+            Draws w towards the network's mean latent, which 0 gives.
+
+        Returns
+        -------
+        w : Tensor of shape (n, w_dim)
+            On the device of z, differentiable.
+        """
+        network = self.module(z.device)
+        w = network.mapping(z, self._one_hot(y, len(z), z.device))
+        if truncation_psi == 1:
+            return w  # type: ignore[no-any-return]
+        return network.mapping.w_avg.lerp(w, truncation_psi)  # type: ignore[no-any-return, union-attr]
+
+    def synthesis(self, w: Tensor) -> Tensor:
+        """Make images from w, with the network's constant noise.
+
+        Parameters
+        ----------
+        w : Tensor of shape (n, w_dim) or (n, num_ws, w_dim)
+            Intermediate latents.
+
+        Returns
+        -------
+        images : Tensor of shape (n, n_channels, height, width)
+            In [0, 1], clamped there; on the device of w, differentiable.
+        """
+        if w.ndim == 2:
+            w = w[:, None].expand(-1, self.num_ws, -1)
+        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(
+                f"w has shape {tuple(w.shape)}; expected (n, {self.w_dim}) or "
+                f"(n, {self.num_ws}, {self.w_dim})"
+            )
+        images = self.module(w.device).synthesis(w).float()
+        if self.output_range is None:
+            return images  # type: ignore[no-any-return]
+        low, high = self.output_range
+        return ((images - low) / (high - low)).clamp(0, 1)  # type: ignore[no-any-return]
+
+    def n_latent_features(self, latent_space: LatentSpace = "w") -> int:
+        """Return the width of a flat latent in a space."""
+        widths = {"w": self.w_dim, "w+": self.num_ws * self.w_dim, "z": self.z_dim}
+        if latent_space not in widths:
+            raise ValueError(f"latent_space={latent_space!r}; expected one of {list(widths)}")
+        if latent_space == "z" and self.n_classes:
+            raise ValueError(
+                "latent_space='z' does not say the class of a class-conditional generator; use "
+                "'w', which holds it"
+            )
+        return widths[latent_space]
+
+    def decode(self, latents: Tensor, latent_space: LatentSpace = "w") -> Tensor:
+        """Make images from flat latents of any space.
+
+        Parameters
+        ----------
+        latents : Tensor of shape (n, n_latent_features(latent_space))
+            In W, W+ (rows concatenated) or Z.
+        latent_space : {"w", "w+", "z"}, default="w"
+            The space.
+
+        Returns
+        -------
+        images : Tensor of shape (n, n_channels, height, width)
+            In [0, 1]; differentiable.
+        """
+        width = self.n_latent_features(latent_space)
+        if latents.ndim != 2 or latents.shape[1] != width:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}; expected (n, {width}) in "
+                f"{latent_space!r}"
+            )
+        if latent_space == "z":
+            return self.synthesis(self.mapping(latents))
+        if latent_space == "w+":
+            return self.synthesis(latents.reshape(len(latents), self.num_ws, self.w_dim))
+        return self.synthesis(latents)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y: ArrayLike | None = None,
+        *,
+        random_state: Any = None,
+        truncation_psi: float = 1.0,
+        device: str | torch.device | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Draw images and their latents.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        y : array-like of int of shape (n_samples,), default=None
+            Their classes; None draws them evenly where the generator has classes.
+        random_state : int, RandomState instance or None, default=None
+            The draw.
+        truncation_psi : float, default=1.0
+            See `mapping`.
+        device : str or torch.device, default=None
+            Where to work.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_channels, height, width)
+            Images in [0, 1].
+        W : ndarray of shape (n_samples, w_dim)
+            Their latents.
+        """
+        from latentwalk.generators._decoder import decode_latents
+
+        rng = check_random_state(random_state)
+        if y is None and self.n_classes:
+            y = rng.randint(self.n_classes, size=n_samples)
+        z = torch.as_tensor(rng.normal(size=(n_samples, self.z_dim)).astype(np.float32))
+        place = resolve_device(device)
+        with torch.no_grad():
+            W = to_numpy(self.mapping(z.to(place), y, truncation_psi=truncation_psi))
+        return decode_latents(self, W, device=place), W
+
+    def save(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> Generator:
+        """Write a StyleGAN2 network to a safetensors file and return a handle on it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        dtype : {"float32", "float16"}, default="float32"
+            Of the stored weights; half precision halves the file.
+
+        Returns
+        -------
+        generator : Generator
+            A handle on the file.
+
+        Raises
+        ------
+        TypeError
+            For a network that is not a StyleGAN2: keep its code and weights as you made them.
+        """
+        from latentwalk.generators._loading import save_stylegan2
+
+        return save_stylegan2(self, path, dtype=dtype)
+
+    def relocate(self, path: str | os.PathLike[str]) -> Generator:
+        """Return a handle on the same weights at another place.
+
+        Raises
+        ------
+        ValueError
+            When the file there has other content.
+        """
+        from latentwalk.generators._loading import load_generator
+
+        found = load_generator(path)
+        if found.sha256 != self.sha256:
+            raise ValueError(
+                f"{Path(path).name} has SHA-256 {found.sha256}; this generator has {self.sha256}"
+            )
+        return found
+
+    def check(self) -> None:
+        """Raise unless the weights can be loaded: the file is there and has the known hash.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the file has moved; `relocate` finds it again.
+        ValueError
+            When the file has changed.
+        """
+        self._source.load()
+
+    def _one_hot(self, y: ArrayLike | None, n: int, device: torch.device) -> Tensor | None:
+        if not self.n_classes:
+            if y is not None:
+                raise ValueError("y was given, but the generator is not class-conditional")
+            return None
+        if y is None:
+            raise ValueError(f"the generator has {self.n_classes} classes: pass y")
+        classes = np.asarray(y)
+        if classes.shape != (n,) or classes.dtype.kind not in "iu":
+            raise ValueError(f"y has shape {classes.shape}; expected integers of shape ({n},)")
+        if classes.min() < 0 or classes.max() >= self.n_classes:
+            raise ValueError(f"y has classes outside 0..{self.n_classes - 1}")
+        eye = torch.eye(self.n_classes, device=device)
+        return eye[torch.as_tensor(classes.astype(np.int64), device=device)]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("a Generator does not change; make another one")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_source", "sha256")}
+        return type(self), (self._source, state, self.sha256)
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Generator) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.image_shape))
+        classes = f", n_classes={self.n_classes}" if self.n_classes else ""
+        name = "" if self.path is None else f"{Path(self.path).name!r}, "
+        return f"Generator({name}{shape}, w_dim={self.w_dim}{classes}, sha256={self.sha256[:8]})"
+
+
+def stylegan2_spec(config: StyleGAN2Config) -> dict[str, Any]:
+    """Return a handle's public facts for a StyleGAN2 configuration."""
+    size = config.resolution
+    return {
+        "image_shape": (config.img_channels, size, size),
+        "w_dim": config.w_dim,
+        "z_dim": config.z_dim,
+        "num_ws": config.num_ws,
+        "n_classes": config.c_dim,
+        "output_range": (-1.0, 1.0),
+    }
+
+
+class _Value:
+    """A network held by value, as numpy arrays."""
+
+    def __init__(self, packed: PackedModule) -> None:
+        self.packed = packed
+
+    def load(self) -> nn.Module:
+        return unpack_module(self.packed)
+
+
+class _Decoder(nn.Module):
+    """Any decoder, with the two networks that a handle calls."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.synthesis = _FirstRow(module)
+        self.mapping = _Identity()
+
+
+class _FirstRow(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return self.module(ws[:, 0])  # type: ignore[no-any-return]
+
+
+class _Identity(nn.Module):
+    w_avg: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("w_avg", torch.zeros(()))
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return z
+
+
+def _check_decoder(generator: Generator) -> None:
+    found: Any
+    try:
+        with torch.no_grad():
+            images = generator.synthesis(torch.zeros(2, generator.w_dim))
+        found = tuple(images.shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module cannot take latents of shape (2, {generator.w_dim}): {error}"
+        ) from error
+    expected = (2, *generator.image_shape)
+    if found != expected:
+        raise ValueError(f"module returns images of shape {found}; expected {expected}")
+
+
+def _hash_packed(packed: PackedModule, extra: str = "") -> str:
+    digest = hashlib.sha256((repr(packed.skeleton) + extra).encode())
+    for name, array in sorted(packed.arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+_LOADED: OrderedDict[tuple[str, torch.device], nn.Module] = OrderedDict()
+_MOMENTS: OrderedDict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = OrderedDict()
+
+
+def _loaded(generator: Generator, device: torch.device) -> nn.Module:
+    """The network on a device; the most recent few stay loaded in this process."""
+    key = (generator.sha256, device)
+    if key not in _LOADED:
+        network = generator._source.load().eval().requires_grad_(False)  # type: ignore[attr-defined]
+        _LOADED[key] = network.to(device)
+        while len(_LOADED) > MAX_LOADED:
+            _LOADED.popitem(last=False)
+    _LOADED.move_to_end(key)
+    return _LOADED[key]
+
+
+def _moments(generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation of w over fixed draws of z, the classes evenly mixed."""
+    if generator.sha256 not in _MOMENTS:
+        rng = np.random.RandomState(0)
+        z = torch.as_tensor(rng.normal(size=(N_MOMENT_SAMPLES, generator.z_dim)).astype(np.float32))
+        y = np.arange(N_MOMENT_SAMPLES) % generator.n_classes if generator.n_classes else None
+        with torch.no_grad():
+            w = to_numpy(generator.mapping(z, y)).astype(np.float64)
+        moments = w.mean(0).astype(np.float32), w.std(0).astype(np.float32)
+        for values in moments:
+            values.flags.writeable = False
+        _MOMENTS[generator.sha256] = moments
+        while len(_MOMENTS) > MAX_LOADED:
+            _MOMENTS.popitem(last=False)
+    return _MOMENTS[generator.sha256]

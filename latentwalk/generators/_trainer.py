@@ -1,0 +1,307 @@
+"""StyleGAN2Trainer: a generator for those who have none yet."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections import defaultdict
+from math import log2
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from latentwalk.generators._generator import Generator
+from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
+from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
+from latentwalk.utils import check_targets, progress, resolve_device, validate_images
+
+LOG_INTERVAL = 50
+
+
+class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
+    """Train a StyleGAN2 generator on a small image collection.
+
+    Logistic loss with lazy R1 regularisation, an exponential moving average of the weights, and
+    differentiable augmentation for small collections. Class-conditional where `y` is given.
+
+    Parameters
+    ----------
+    max_iter : int, default=10000
+        Training steps, of `batch_size` real images each.
+    batch_size : int, default=32
+        Images a step.
+    latent_dim : int, default=512
+        Width of z and w.
+    channel_base : int, default=16384
+        Width of the block at resolution r is ``min(channel_base / r, channel_max)``.
+    channel_max : int, default=512
+        The largest width.
+    mapping_layers : int, default=2
+        Layers from z to w.
+    learning_rate : float, default=0.0025
+        Of Adam, for both networks.
+    r1_gamma : float or "auto", default="auto"
+        Weight of the R1 penalty; "auto" is ``0.0002 * resolution**2 / batch_size``.
+    ema_images : float, default=10000
+        Half-life of the weight average, in images.
+    augment : bool, default=True
+        Differentiable augmentation.
+    mirror : bool, default=False
+        Also train on left-right mirrored images: only where a mirrored image is a possible one.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the convolutions; "bfloat16" halves the time on hardware that has it.
+    checkpoint : path-like, default=None
+        A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
+        resumed from, exactly, when it exists. It holds tensors alone and is read as such.
+    checkpoint_interval : int, default=500
+        Steps between two saves.
+    device : str or torch.device, default=None
+        None is "cuda" where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Initial weights, batches, latents and augmentation.
+    verbose : bool, default=False
+        Show progress.
+
+    Attributes
+    ----------
+    generator_ : Generator
+        The averaged network; ``generator_.save(path)`` keeps it.
+    history_ : dict of ndarray
+        ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
+        discriminator on real images: near 1 it overfits) and ``r1``, means over 50 steps.
+    n_iter_ : int
+        Steps done.
+    n_features_in_ : int
+        Pixels and channels of an image.
+
+    Notes
+    -----
+    A generator can copy its training images, more so the longer it trains on a small set. Audit
+    its samples with `PrivacyAuditor` before building on it.
+
+    References
+    ----------
+    T. Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020;
+    T. Karras et al., "Training generative adversarial networks with limited data", NeurIPS 2020;
+    S. Zhao et al., "Differentiable augmentation for data-efficient GAN training", NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk import StyleGAN2Trainer
+    >>> X = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
+    >>> trainer = StyleGAN2Trainer(
+    ...     max_iter=2, batch_size=4, latent_dim=8, channel_max=8, random_state=0
+    ... )
+    >>> trainer.fit(X).generator_.image_shape
+    (1, 8, 8)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "channel_base": [Interval(Integral, 1, None, closed="left")],
+        "channel_max": [Interval(Integral, 1, None, closed="left")],
+        "mapping_layers": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "r1_gamma": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "ema_images": [Interval(Real, 0, None, closed="left")],
+        "augment": ["boolean"],
+        "mirror": ["boolean"],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        max_iter: int = 10000,
+        batch_size: int = 32,
+        latent_dim: int = 512,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+        mapping_layers: int = 2,
+        learning_rate: float = 0.0025,
+        r1_gamma: float | str = "auto",
+        ema_images: float = 10000,
+        augment: bool = True,
+        mirror: bool = False,
+        precision: str = "float32",
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_interval: int = 500,
+        device: str | torch.device | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.latent_dim = latent_dim
+        self.channel_base = channel_base
+        self.channel_max = channel_max
+        self.mapping_layers = mapping_layers
+        self.learning_rate = learning_rate
+        self.r1_gamma = r1_gamma
+        self.ema_images = ema_images
+        self.augment = augment
+        self.mirror = mirror
+        self.precision = precision
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Train on images X, class-conditional on y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, size, size)
+            uint8 or float in [0, 1]; size is a power of two, at least 8.
+        y : array-like of int of shape (n_samples,), default=None
+            Classes 0..n_classes-1, each with two images or more.
+
+        Returns
+        -------
+        self : StyleGAN2Trainer
+            The fitted trainer.
+        """
+        images = validate_images(self, X)
+        size = _check_size(images)
+        labels, n_classes = _check_classes(check_targets(y, len(images)))
+        device = resolve_device(self.device)
+        config = StyleGAN2Config(
+            channels=block_channels(size, self.channel_base, self.channel_max),
+            img_channels=images.shape[1],
+            z_dim=self.latent_dim,
+            w_dim=self.latent_dim,
+            c_dim=n_classes,
+            mapping_layers=self.mapping_layers,
+        )
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        state = TrainingState(config, self._options(size), device, seed)
+        self._train(state, _to_bytes(images).to(device), labels)
+        self.n_iter_ = state.step
+        self.generator_ = Generator.from_stylegan2(state.ema.cpu())
+        return self
+
+    def _options(self, size: int) -> TrainingOptions:
+        auto = 0.0002 * size**2 / self.batch_size
+        return TrainingOptions(
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            r1_gamma=auto if self.r1_gamma == "auto" else float(self.r1_gamma),
+            r1_interval=16,
+            ema_images=self.ema_images,
+            augment=self.augment,
+            mirror=self.mirror,
+            precision=getattr(torch, self.precision),
+        )
+
+    def _train(
+        self, state: TrainingState, images: torch.Tensor, labels: NDArray[Any] | None
+    ) -> None:
+        """Run the steps that are left, saving at intervals and when interrupted."""
+        history: dict[str, list[float]] = defaultdict(list)
+        path = None if self.checkpoint is None else Path(self.checkpoint)
+        if path is not None and path.exists():
+            history |= _load_checkpoint(path, state)
+        codes = None if labels is None else torch.as_tensor(labels, device=state.device)
+        recent: dict[str, list[float]] = defaultdict(list)
+        steps = range(state.step, self.max_iter)
+        try:
+            for _ in progress(steps, desc="training", verbose=self.verbose):
+                for name, value in train_step(state, images, codes).items():
+                    recent[name].append(value)
+                if state.step % LOG_INTERVAL == 0 or state.step == self.max_iter:
+                    _log(history, recent, state.step)
+                if path is not None and state.step % self.checkpoint_interval == 0:
+                    _save_checkpoint(path, state, history)
+        except KeyboardInterrupt:
+            if path is not None:
+                _save_checkpoint(path, state, history)
+            raise
+        if path is not None:
+            _save_checkpoint(path, state, history)
+        self.history_ = {name: np.asarray(values) for name, values in history.items()}
+
+
+def _check_size(images: NDArray[Any]) -> int:
+    """The side of the images, a power of two."""
+    n, _, height, width = images.shape
+    if height != width or height < 8 or height & (height - 1):
+        near = 2 ** max(int(round(log2(max(height, width)))), 3)
+        raise ValueError(
+            f"X has images of {height}x{width} pixels; expected a square whose side is a power of "
+            f"two, at least 8: resize or crop to {near}x{near}"
+        )
+    if n < 2:
+        raise ValueError(f"X has {n} image; a generator needs at least 2")
+    return int(height)
+
+
+def _check_classes(y: NDArray[Any] | None) -> tuple[NDArray[np.int64] | None, int]:
+    """Labels as int64 and their number."""
+    if y is None:
+        return None, 0
+    classes, counts = np.unique(y, return_counts=True)
+    if y.dtype.kind not in "iu" or not np.array_equal(classes, np.arange(len(classes))):
+        raise ValueError(
+            f"y has classes {classes.tolist()}; expected integers 0..n_classes-1 without gaps: "
+            "encode them with sklearn.preprocessing.LabelEncoder"
+        )
+    if counts.min() < 2:
+        raise ValueError(
+            f"class {classes[counts.argmin()]} of y has one image; expected two or more"
+        )
+    return y.astype(np.int64), len(classes)
+
+
+def _to_bytes(images: NDArray[Any]) -> torch.Tensor:
+    if images.dtype != np.uint8:
+        images = np.rint(images * 255).astype(np.uint8)
+    return torch.as_tensor(images)
+
+
+def _log(history: dict[str, list[float]], recent: dict[str, list[float]], step: int) -> None:
+    """Move the means of the recent steps into the history."""
+    history["step"].append(step)
+    for name, values in recent.items():
+        history[name].append(float(np.mean(values)))
+    recent.clear()
+
+
+def _save_checkpoint(path: Path, state: TrainingState, history: dict[str, list[float]]) -> None:
+    """Write beside the file and move: an interrupt leaves the old checkpoint whole."""
+    content = {"config": state.config.to_dict(), "state": state.state_dict()}
+    partial = path.with_name(path.name + ".partial")
+    torch.save(content | {"history": dict(history)}, partial)
+    os.replace(partial, path)
+
+
+def _load_checkpoint(path: Path, state: TrainingState) -> dict[str, list[float]]:
+    try:
+        content = torch.load(path, map_location=state.device, weights_only=True)
+        found = StyleGAN2Config.from_dict(content["config"])
+    except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, TypeError) as error:
+        raise ValueError(f"checkpoint {path} is not a checkpoint of this trainer") from error
+    if found != state.config:
+        raise ValueError(
+            f"checkpoint {path} is of another configuration: it has {found}, this fit needs "
+            f"{state.config}; pass another path or delete it"
+        )
+    state.load_state_dict(content["state"])
+    return dict(content["history"])

@@ -1,0 +1,193 @@
+"""The state of a StyleGAN2 training run and its steps, as torch functions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentwalk.generators._augment import augment
+from latentwalk.generators._discriminator import Discriminator
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+
+W_AVG_DECAY = 0.995
+EMA_RAMP_UP = 0.05
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a step needs to know beside the networks."""
+
+    batch_size: int
+    learning_rate: float
+    r1_gamma: float
+    r1_interval: int
+    ema_images: float
+    augment: bool
+    mirror: bool
+    precision: torch.dtype
+
+
+class TrainingState:
+    """Networks, optimisers, random state and counters; everything a checkpoint holds."""
+
+    def __init__(
+        self,
+        config: StyleGAN2Config,
+        options: TrainingOptions,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.config, self.options, self.device = config, options, device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = StyleGAN2(config).to(device, memory_format=torch.channels_last)
+            self.discriminator = Discriminator(config).to(device, memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        lr = options.learning_rate
+        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.0, 0.99))
+        # R1 is added in one step of `r1_interval`: rate and decay are scaled to match
+        share = options.r1_interval / (options.r1_interval + 1)
+        self.optimizer_d = torch.optim.Adam(
+            self.discriminator.parameters(), lr=lr * share, betas=(0.0, 0.99**share)
+        )
+        self.rng = torch.Generator(device=device).manual_seed(seed)
+        self.step = 0
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "optimizer_g": self.optimizer_g,
+            "optimizer_d": self.optimizer_d,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes, as tensors and plain values."""
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        return state | {"rng": self.rng.get_state(), "step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.rng.set_state(state["rng"].cpu())
+        self.step = int(state["step"])
+
+
+def train_step(state: TrainingState, images: Tensor, labels: Tensor | None) -> dict[str, float]:
+    """One generator and one discriminator update; returns the losses of the step.
+
+    images : uint8 tensor of shape (n_samples, c, h, w); labels : int tensor (n_samples,) or None.
+    """
+    options = state.options
+    log = {"loss_generator": _generator_step(state, _draw_classes(state, labels))}
+    rows = torch.randint(
+        len(images), (options.batch_size,), generator=state.rng, device=state.device
+    )
+    real = images[rows].to(memory_format=torch.channels_last).float() / 127.5 - 1
+    if options.mirror:
+        flip = torch.rand(len(real), 1, 1, 1, generator=state.rng, device=state.device) < 0.5
+        real = torch.where(flip, real.flip(3), real)
+    classes = None if labels is None else _one_hot(labels[rows], state)
+    log |= _discriminator_step(state, real, classes, _draw_classes(state, labels))
+    if state.step % options.r1_interval == 0:
+        log["r1"] = _r1_step(state, real, classes)
+    _update_averages(state)
+    state.step += 1
+    return log
+
+
+def _one_hot(labels: Tensor, state: TrainingState) -> Tensor:
+    return F.one_hot(labels, state.config.c_dim).float()
+
+
+def _draw_classes(state: TrainingState, labels: Tensor | None) -> Tensor | None:
+    """Classes in the proportions of the training set."""
+    if labels is None:
+        return None
+    rows = torch.randint(
+        len(labels), (state.options.batch_size,), generator=state.rng, device=state.device
+    )
+    return _one_hot(labels[rows], state)
+
+
+def _fake(state: TrainingState, c: Tensor | None, *, track: bool = False) -> Tensor:
+    size = (state.options.batch_size, state.config.z_dim)
+    z = torch.randn(size, generator=state.rng, device=state.device)
+    w = state.generator.mapping(z, c)
+    if track:
+        w_avg = state.generator.mapping.w_avg
+        w_avg.copy_(w.detach().float().mean(0).lerp(w_avg, W_AVG_DECAY))
+    return state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))  # type: ignore[no-any-return]
+
+
+def _logits(state: TrainingState, x: Tensor, c: Tensor | None) -> Tensor:
+    x = augment(x, state.rng) if state.options.augment else x
+    return state.discriminator(x, c)  # type: ignore[no-any-return]
+
+
+def _autocast(state: TrainingState) -> torch.autocast:
+    dtype = state.options.precision
+    return torch.autocast(state.device.type, dtype, enabled=dtype != torch.float32)
+
+
+def _generator_step(state: TrainingState, c: Tensor | None) -> float:
+    state.discriminator.requires_grad_(False)
+    with _autocast(state):
+        fake = _fake(state, c, track=True)
+        loss = F.softplus(-_logits(state, fake.float(), c).float()).mean()
+    state.optimizer_g.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer_g.step()
+    state.discriminator.requires_grad_(True)
+    return float(loss.detach())
+
+
+def _discriminator_step(
+    state: TrainingState, real: Tensor, c: Tensor | None, c_fake: Tensor | None
+) -> dict[str, float]:
+    with _autocast(state):
+        with torch.no_grad():
+            fake = _fake(state, c_fake)
+        on_fake = _logits(state, fake.float(), c_fake).float()
+        on_real = _logits(state, real, c).float()
+        loss = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
+    state.optimizer_d.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer_d.step()
+    sign = float(on_real.detach().sign().mean())
+    return {"loss_discriminator": float(loss.detach()), "real_sign": sign}
+
+
+def _r1_step(state: TrainingState, real: Tensor, c: Tensor | None) -> float:
+    """Gradient penalty on real images (Mescheder et al., ICML 2018), in full precision."""
+    options = state.options
+    real = real.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(_logits(state, real, c).sum(), real, create_graph=True)
+    penalty = gradient.square().sum((1, 2, 3)).mean()
+    state.optimizer_d.zero_grad(set_to_none=True)
+    (penalty * (options.r1_gamma / 2 * options.r1_interval)).backward()
+    state.optimizer_d.step()
+    return float(penalty.detach())
+
+
+@torch.no_grad()
+def _update_averages(state: TrainingState) -> None:
+    """Exponential moving average of the generator, its half-life ramped up at the start."""
+    seen = (state.step + 1) * state.options.batch_size
+    half_life = max(min(state.options.ema_images, seen * EMA_RAMP_UP), 1e-8)
+    decay = 0.5 ** (state.options.batch_size / half_life)
+    for average, value in _pairs(state.ema, state.generator):
+        average.lerp_(value, 1 - decay)
+    for average, value in zip(state.ema.buffers(), state.generator.buffers(), strict=True):
+        average.copy_(value)
+
+
+def _pairs(a: nn.Module, b: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(a.parameters(), b.parameters(), strict=True)
