@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import argparse
 
-import numpy as np
-from PIL import Image
-
 import latentwalk as lw
+import numpy as np
 from latentwalk.datasets import fetch_dermoscopy
+from PIL import Image
 
 
 def main() -> None:

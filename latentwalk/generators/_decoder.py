@@ -172,14 +172,14 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return X.reshape(len(X), -1) if self.flatten else X
 
     def _check_latents(self, W: ArrayLike, *, reset: bool) -> NDArray[np.float32]:
-        W = validate_data(self, W, reset=reset, dtype=np.float32)
+        latents: NDArray[np.float32] = validate_data(self, W, reset=reset, dtype=np.float32)
         expected = self.generator.n_latent_features(self.latent_space)
-        if W.shape[1] != expected:
+        if latents.shape[1] != expected:
             raise ValueError(
-                f"W has {W.shape[1]} features; the generator's {self.latent_space!r} space has "
-                f"{expected}"
+                f"W has {latents.shape[1]} features; the generator's {self.latent_space!r} space "
+                f"has {expected}"
             )
-        return W  # type: ignore[no-any-return]
+        return latents
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import sqrt
 
 import torch
@@ -61,7 +62,7 @@ class DiscriminatorBlock(nn.Module):
         self.skip = EqualizedConv(in_channels, out_channels, 1, down=True, activate=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.conv1(self.conv0(x)) + self.skip(x)) * sqrt(0.5)  # type: ignore[no-any-return]
+        return (self.conv1(self.conv0(x)) + self.skip(x)) * sqrt(0.5)
 
 
 def minibatch_deviation(x: Tensor, group_size: int = 4) -> Tensor:
@@ -81,7 +82,7 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = config.channels[::-1]
         self.from_rgb = EqualizedConv(config.img_channels, widths[0], 1)
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = pairwise(widths)
         self.blocks = nn.Sequential(*(DiscriminatorBlock(a, b) for a, b in pairs))
         top = widths[-1]
         self.conv = EqualizedConv(top + 1, top, 3)

@@ -74,6 +74,7 @@ class Generator:
     n_classes: int
     sha256: str
     output_range: tuple[float, float] | None
+    _source: Source
 
     def __init__(self, source: Source, spec: dict[str, Any], sha256: str) -> None:
         values = spec | {"sha256": sha256, "_source": source}
@@ -159,7 +160,7 @@ class Generator:
         """Standard deviation of w over the latent distribution, shape (w_dim,)."""
         return _moments(self)[1]
 
-    def module(self, device: str | torch.device | None = None) -> nn.Module:
+    def module(self, device: str | torch.device | None = None) -> Any:
         """Return the network on `device`, frozen and in eval mode, loading it where needed."""
         return _loaded(self, resolve_device(device))
 
@@ -185,8 +186,8 @@ class Generator:
         network = self.module(z.device)
         w = network.mapping(z, self._one_hot(y, len(z), z.device))
         if truncation_psi == 1:
-            return w  # type: ignore[no-any-return]
-        return network.mapping.w_avg.lerp(w, truncation_psi)  # type: ignore[no-any-return, union-attr]
+            return w
+        return network.mapping.w_avg.lerp(w, truncation_psi)
 
     def synthesis(self, w: Tensor) -> Tensor:
         """Make images from w, with the network's constant noise.
@@ -210,9 +211,9 @@ class Generator:
             )
         images = self.module(w.device).synthesis(w).float()
         if self.output_range is None:
-            return images  # type: ignore[no-any-return]
+            return images
         low, high = self.output_range
-        return ((images - low) / (high - low)).clamp(0, 1)  # type: ignore[no-any-return]
+        return ((images - low) / (high - low)).clamp(0, 1)
 
     def n_latent_features(self, latent_space: LatentSpace = "w") -> int:
         """Return the width of a flat latent in a space."""
@@ -432,7 +433,7 @@ class _FirstRow(nn.Module):
         self.module = module
 
     def forward(self, ws: Tensor) -> Tensor:
-        return self.module(ws[:, 0])  # type: ignore[no-any-return]
+        return self.module(ws[:, 0])
 
 
 class _Identity(nn.Module):
@@ -473,11 +474,11 @@ _LOADED: OrderedDict[tuple[str, torch.device], nn.Module] = OrderedDict()
 _MOMENTS: OrderedDict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = OrderedDict()
 
 
-def _loaded(generator: Generator, device: torch.device) -> nn.Module:
+def _loaded(generator: Generator, device: torch.device) -> Any:
     """The network on a device; the most recent few stay loaded in this process."""
     key = (generator.sha256, device)
     if key not in _LOADED:
-        network = generator._source.load().eval().requires_grad_(False)  # type: ignore[attr-defined]
+        network = generator._source.load().eval().requires_grad_(False)
         _LOADED[key] = network.to(device)
         while len(_LOADED) > MAX_LOADED:
             _LOADED.popitem(last=False)

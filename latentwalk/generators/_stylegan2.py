@@ -51,8 +51,8 @@ class StyleGAN2Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
-        tuples = {k: tuple(values[k]) for k in ("channels", "resample_filter") if k in values}
-        return cls(**values | tuples)
+        tuples = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        return cls(**{**values, **tuples})
 
 
 def block_channels(resolution: int, channel_base: int, channel_max: int) -> tuple[int, ...]:
@@ -300,4 +300,4 @@ class StyleGAN2(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor | None = None, noise: NoiseMode = "const") -> Tensor:
         w = self.mapping(z, c)
-        return self.synthesis(w[:, None].expand(-1, self.config.num_ws, -1), noise)  # type: ignore[no-any-return]
+        return self.synthesis(w[:, None].expand(-1, self.config.num_ws, -1), noise)

@@ -243,7 +243,7 @@ def _check_size(images: NDArray[Any]) -> int:
     """The side of the images, a power of two."""
     n, _, height, width = images.shape
     if height != width or height < 8 or height & (height - 1):
-        near = 2 ** max(int(round(log2(max(height, width)))), 3)
+        near = 2 ** max(round(log2(max(height, width))), 3)
         raise ValueError(
             f"X has images of {height}x{width} pixels; expected a square whose side is a power of "
             f"two, at least 8: resize or crop to {near}x{near}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from latentwalk.generators._augment import augment
 from latentwalk.generators._discriminator import Discriminator
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+
+M = TypeVar("M", bound=nn.Module)
 
 W_AVG_DECAY = 0.995
 EMA_RAMP_UP = 0.05
@@ -46,8 +48,8 @@ class TrainingState:
         self.config, self.options, self.device = config, options, device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.generator = StyleGAN2(config).to(device, memory_format=torch.channels_last)
-            self.discriminator = Discriminator(config).to(device, memory_format=torch.channels_last)
+            self.generator = _channels_last(StyleGAN2(config), device)
+            self.discriminator = _channels_last(Discriminator(config), device)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         lr = options.learning_rate
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.0, 0.99))
@@ -80,6 +82,10 @@ class TrainingState:
         self.step = int(state["step"])
 
 
+def _channels_last(module: M, device: torch.device) -> M:
+    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def train_step(state: TrainingState, images: Tensor, labels: Tensor | None) -> dict[str, float]:
     """One generator and one discriminator update; returns the losses of the step.
 
@@ -103,6 +109,11 @@ def train_step(state: TrainingState, images: Tensor, labels: Tensor | None) -> d
     return log
 
 
+def _draw_rows(state: TrainingState, n: int) -> Tensor:
+    size = (state.options.batch_size,)
+    return torch.randint(n, size, generator=state.rng, device=state.device)
+
+
 def _one_hot(labels: Tensor, state: TrainingState) -> Tensor:
     return F.one_hot(labels, state.config.c_dim).float()
 
@@ -111,10 +122,7 @@ def _draw_classes(state: TrainingState, labels: Tensor | None) -> Tensor | None:
     """Classes in the proportions of the training set."""
     if labels is None:
         return None
-    rows = torch.randint(
-        len(labels), (state.options.batch_size,), generator=state.rng, device=state.device
-    )
-    return _one_hot(labels[rows], state)
+    return _one_hot(labels[_draw_rows(state, len(labels))], state)
 
 
 def _fake(state: TrainingState, c: Tensor | None, *, track: bool = False) -> Tensor:
@@ -124,12 +132,12 @@ def _fake(state: TrainingState, c: Tensor | None, *, track: bool = False) -> Ten
     if track:
         w_avg = state.generator.mapping.w_avg
         w_avg.copy_(w.detach().float().mean(0).lerp(w_avg, W_AVG_DECAY))
-    return state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))  # type: ignore[no-any-return]
+    return state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))
 
 
 def _logits(state: TrainingState, x: Tensor, c: Tensor | None) -> Tensor:
     x = augment(x, state.rng) if state.options.augment else x
-    return state.discriminator(x, c)  # type: ignore[no-any-return]
+    return state.discriminator(x, c)
 
 
 def _autocast(state: TrainingState) -> torch.autocast:
@@ -143,7 +151,7 @@ def _generator_step(state: TrainingState, c: Tensor | None) -> float:
         fake = _fake(state, c, track=True)
         loss = F.softplus(-_logits(state, fake.float(), c).float()).mean()
     state.optimizer_g.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer_g.step()
     state.discriminator.requires_grad_(True)
     return float(loss.detach())
@@ -159,7 +167,7 @@ def _discriminator_step(
         on_real = _logits(state, real, c).float()
         loss = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
     state.optimizer_d.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer_d.step()
     sign = float(on_real.detach().sign().mean())
     return {"loss_discriminator": float(loss.detach()), "real_sign": sign}
@@ -172,7 +180,7 @@ def _r1_step(state: TrainingState, real: Tensor, c: Tensor | None) -> float:
     (gradient,) = torch.autograd.grad(_logits(state, real, c).sum(), real, create_graph=True)
     penalty = gradient.square().sum((1, 2, 3)).mean()
     state.optimizer_d.zero_grad(set_to_none=True)
-    (penalty * (options.r1_gamma / 2 * options.r1_interval)).backward()
+    (penalty * (options.r1_gamma / 2 * options.r1_interval)).backward()  # type: ignore[no-untyped-call]
     state.optimizer_d.step()
     return float(penalty.detach())
 
