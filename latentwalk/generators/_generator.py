@@ -367,7 +367,8 @@ class Generator:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a Generator does not change; make another one")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a Generator does not change; make another one")
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k not in ("_source", "sha256")}

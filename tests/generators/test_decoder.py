@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from latentwalk import GANDecoder
+
+FIXED_WIDTH = "the generator fixes the width of a latent; the check feeds another one"
+
+
+@pytest.fixture
+def latents():
+    return np.random.default_rng(0).normal(size=(70, 6)).astype(np.float32)
+
+
+def test_rows_are_aligned_and_independent_of_their_batch(decoder_generator, latents):
+    X = GANDecoder(decoder_generator, batch_size=70).fit_transform(latents)
+    small = GANDecoder(decoder_generator, batch_size=3).fit_transform(latents)
+    assert X.shape == (70, 1, 8, 8)
+    assert X.dtype == np.float32
+    np.testing.assert_allclose(X, small, atol=1e-6)
+    np.testing.assert_allclose(
+        X[7], decoder_generator.synthesis(torch.as_tensor(latents[7:8]))[0], atol=1e-6
+    )
+
+
+def test_bytes_are_rounded(decoder_generator, latents):
+    X = GANDecoder(decoder_generator).fit_transform(latents)
+    as_bytes = GANDecoder(decoder_generator, output_dtype="uint8").fit_transform(latents)
+    assert as_bytes.dtype == np.uint8
+    assert np.abs(as_bytes / 255 - X).max() <= 0.5 / 255 + 1e-6
+
+
+def test_flat_output_goes_into_a_data_frame(decoder_generator, latents):
+    decoder = GANDecoder(decoder_generator, flatten=True).set_output(transform="pandas")
+    frame = decoder.fit_transform(latents)
+    assert frame.shape == (70, 64)
+    assert frame.columns[0] == "gandecoder0"
+
+
+def test_latents_of_another_width_are_refused(decoder_generator):
+    with pytest.raises(ValueError, match="W has 5 features; the generator's 'w' space has 6"):
+        GANDecoder(decoder_generator).fit(np.zeros((3, 5)))
+    with pytest.raises(ValueError, match="NaN"):
+        GANDecoder(decoder_generator).fit(np.full((3, 6), np.nan))
+
+
+def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, latents, monkeypatch):
+    decode = type(decoder_generator).decode
+
+    def limited(self, w, space="w"):
+        if len(w) > 20:
+            raise torch.OutOfMemoryError("too many rows")
+        return decode(self, w, space)
+
+    expected = GANDecoder(decoder_generator).fit_transform(latents)
+    monkeypatch.setattr(type(decoder_generator), "decode", limited)
+    with pytest.warns(UserWarning, match="halved to"):
+        X = GANDecoder(decoder_generator).fit_transform(latents)
+    np.testing.assert_allclose(X, expected, atol=1e-6)
+    with pytest.raises(torch.OutOfMemoryError):
+        GANDecoder(decoder_generator, batch_size=64).fit_transform(latents)
