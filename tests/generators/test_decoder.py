@@ -1,11 +1,29 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
-from latentwalk import GANDecoder
+from latentwalk import GANDecoder, Generator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-FIXED_WIDTH = "the generator fixes the width of a latent; the check feeds another one"
+from conftest import make_decoder
+from expected_failures import DRAWS_OTHER_WIDTHS_FOR_TRANSFORMERS, fixed_width
+
+GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=(1, 8, 8))
+
+
+@parametrize_with_checks(
+    [GANDecoder(GENERATOR)],
+    expected_failed_checks=lambda estimator: fixed_width(
+        DRAWS_OTHER_WIDTHS_FOR_TRANSFORMERS, "the generator fixes the width of a latent"
+    ),
+    xfail_strict=True,
+)
+def test_common_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture
@@ -60,3 +78,16 @@ def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, late
     np.testing.assert_allclose(X, expected, atol=1e-6)
     with pytest.raises(torch.OutOfMemoryError):
         GANDecoder(decoder_generator, batch_size=64).fit_transform(latents)
+
+
+def test_fitting_changes_neither_parameters_nor_input(decoder_generator, latents):
+    decoder, before = GANDecoder(decoder_generator), latents.copy()
+    params = decoder.get_params()
+    assert decoder.fit(latents) is decoder
+    assert decoder.get_params() == params
+    assert decoder.n_features_in_ == 6
+    again = pickle.loads(pickle.dumps(decoder))
+    np.testing.assert_array_equal(again.transform(latents), decoder.transform(latents))
+    np.testing.assert_array_equal(latents, before)
+    with pytest.raises(NotFittedError):
+        GANDecoder(decoder_generator).transform(latents)

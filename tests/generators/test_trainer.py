@@ -8,8 +8,22 @@ from latentwalk.generators import _trainer
 from latentwalk.generators._augment import augment
 from latentwalk.generators._discriminator import Discriminator, minibatch_deviation
 from latentwalk.generators._stylegan2 import StyleGAN2Config
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from expected_failures import DRAWS_OTHER_WIDTHS, fixed_width
 
 SMALL = {"batch_size": 4, "latent_dim": 8, "channel_base": 64, "channel_max": 8, "device": "cpu"}
+
+
+@parametrize_with_checks(
+    [StyleGAN2Trainer(max_iter=1, **SMALL)],
+    expected_failed_checks=lambda estimator: fixed_width(
+        DRAWS_OTHER_WIDTHS, "it trains on images alone; 2-D rows do not tell their shape"
+    ),
+    xfail_strict=True,
+)
+def test_common_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture(scope="module")
