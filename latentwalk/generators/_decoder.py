@@ -53,7 +53,7 @@ def decode_latents(
 
     @torch.inference_mode()
     def decode(rows: slice) -> NDArray[Any]:
-        latents = torch.as_tensor(W[rows], dtype=torch.float32, device=place)
+        latents = torch.tensor(W[rows], dtype=torch.float32, device=place)
         return to_numpy(generator.decode(latents, latent_space))
 
     return map_batches(

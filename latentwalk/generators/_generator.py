@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,21 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
+from latentwalk.generators._cache import latent_moments, load_network
+from latentwalk.generators._sources import DecoderNetwork, HeldByValue, Source, hash_packed
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.utils import pack_module, resolve_device, to_numpy, unpack_module
-from latentwalk.utils._modules import PackedModule
+from latentwalk.utils import pack_module, resolve_device, to_numpy
 
 LatentSpace = Literal["w", "w+", "z"]
 ImageShape = tuple[int, int, int]
-N_MOMENT_SAMPLES = 10_000
-MAX_LOADED = 8
-
-
-class Source(Protocol):
-    """Where a handle's network comes from."""
-
-    def load(self) -> nn.Module:
-        """Return the network, on the CPU."""
 
 
 class Generator:
@@ -96,7 +86,7 @@ class Generator:
             The handle.
         """
         packed = pack_module(module.eval())
-        return cls(_Value(packed), stylegan2_spec(module.config), _hash_packed(packed))
+        return cls(HeldByValue(packed), stylegan2_spec(module.config), hash_packed(packed))
 
     @classmethod
     def from_module(
@@ -131,7 +121,7 @@ class Generator:
             When the module does not turn (2, w_dim) latents into (2, *image_shape) images.
         """
         shape = tuple(int(s) for s in image_shape)
-        packed = pack_module(_Decoder(module).eval())
+        packed = pack_module(DecoderNetwork(module).eval())
         spec = {
             "image_shape": shape,
             "w_dim": int(w_dim),
@@ -142,7 +132,7 @@ class Generator:
             if output_range is None
             else (float(output_range[0]), float(output_range[1])),
         }
-        generator = cls(_Value(packed), spec, _hash_packed(packed, json.dumps(spec)))
+        generator = cls(HeldByValue(packed), spec, hash_packed(packed, json.dumps(spec)))
         _check_decoder(generator)
         return generator
 
@@ -153,16 +143,16 @@ class Generator:
     @property
     def w_mean(self) -> NDArray[np.float32]:
         """Mean of w over the latent distribution, shape (w_dim,)."""
-        return _moments(self)[0]
+        return latent_moments(self)[0]
 
     @property
     def w_std(self) -> NDArray[np.float32]:
         """Standard deviation of w over the latent distribution, shape (w_dim,)."""
-        return _moments(self)[1]
+        return latent_moments(self)[1]
 
     def module(self, device: str | torch.device | None = None) -> Any:
         """Return the network on `device`, frozen and in eval mode, loading it where needed."""
-        return _loaded(self, resolve_device(device))
+        return load_network(self, resolve_device(device))
 
     def mapping(
         self, z: Tensor, y: ArrayLike | None = None, *, truncation_psi: float = 1.0
@@ -409,45 +399,6 @@ def stylegan2_spec(config: StyleGAN2Config) -> dict[str, Any]:
     }
 
 
-class _Value:
-    """A network held by value, as numpy arrays."""
-
-    def __init__(self, packed: PackedModule) -> None:
-        self.packed = packed
-
-    def load(self) -> nn.Module:
-        return unpack_module(self.packed)
-
-
-class _Decoder(nn.Module):
-    """Any decoder, with the two networks that a handle calls."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.synthesis = _FirstRow(module)
-        self.mapping = _Identity()
-
-
-class _FirstRow(nn.Module):
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, ws: Tensor) -> Tensor:
-        return self.module(ws[:, 0])
-
-
-class _Identity(nn.Module):
-    w_avg: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("w_avg", torch.zeros(()))
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return z
-
-
 def _check_decoder(generator: Generator) -> None:
     found: Any
     try:
@@ -461,44 +412,3 @@ def _check_decoder(generator: Generator) -> None:
     expected = (2, *generator.image_shape)
     if found != expected:
         raise ValueError(f"module returns images of shape {found}; expected {expected}")
-
-
-def _hash_packed(packed: PackedModule, extra: str = "") -> str:
-    digest = hashlib.sha256((repr(packed.skeleton) + extra).encode())
-    for name, array in sorted(packed.arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-_LOADED: OrderedDict[tuple[str, torch.device], nn.Module] = OrderedDict()
-_MOMENTS: OrderedDict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = OrderedDict()
-
-
-def _loaded(generator: Generator, device: torch.device) -> Any:
-    """The network on a device; the most recent few stay loaded in this process."""
-    key = (generator.sha256, device)
-    if key not in _LOADED:
-        network = generator._source.load().eval().requires_grad_(False)
-        _LOADED[key] = network.to(device)
-        while len(_LOADED) > MAX_LOADED:
-            _LOADED.popitem(last=False)
-    _LOADED.move_to_end(key)
-    return _LOADED[key]
-
-
-def _moments(generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation of w over fixed draws of z, the classes evenly mixed."""
-    if generator.sha256 not in _MOMENTS:
-        rng = np.random.RandomState(0)
-        z = torch.as_tensor(rng.normal(size=(N_MOMENT_SAMPLES, generator.z_dim)).astype(np.float32))
-        y = np.arange(N_MOMENT_SAMPLES) % generator.n_classes if generator.n_classes else None
-        with torch.no_grad():
-            w = to_numpy(generator.mapping(z, y)).astype(np.float64)
-        moments = w.mean(0).astype(np.float32), w.std(0).astype(np.float32)
-        for values in moments:
-            values.flags.writeable = False
-        _MOMENTS[generator.sha256] = moments
-        while len(_MOMENTS) > MAX_LOADED:
-            _MOMENTS.popitem(last=False)
-    return _MOMENTS[generator.sha256]

@@ -21,7 +21,8 @@ def to_tensor(
     X: NDArray[Any] | torch.Tensor, device: str | torch.device | None = "cpu"
 ) -> torch.Tensor:
     """Return float32 on `device`; uint8 images are scaled to [0, 1] there."""
-    tensor = torch.as_tensor(X).to(device)
+    # torch shares no memory with read-only arrays: copy
+    tensor = (X if isinstance(X, torch.Tensor) else torch.tensor(X)).to(device)
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
 
 

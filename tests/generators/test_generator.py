@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import GANDecoder, Generator, load_generator
-from latentwalk.generators import _generator
+from latentwalk.generators import _cache
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from sklearn.base import clone
 from torch import nn
@@ -146,8 +146,8 @@ def test_a_network_held_by_value_survives_pickling(decoder_generator):
     )
 
 
-def test_a_moved_file_is_found_again_by_hash(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(_generator, "_LOADED", _generator.OrderedDict())
+def test_a_moved_file_is_found_again_by_hash(saved, tmp_path):
+    _cache.load_network.cache_clear()
     moved = tmp_path / "moved.safetensors"
     (tmp_path / "network.safetensors").rename(moved)
     with pytest.raises(FileNotFoundError, match="relocate"):
