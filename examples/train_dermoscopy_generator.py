@@ -34,6 +34,7 @@ def main() -> None:
         channel_base=1024,
         channel_max=128,
         r1_gamma=0.02,
+        ada_images=100_000,
         mirror=True,
         precision="bfloat16",
         checkpoint=args.checkpoint,

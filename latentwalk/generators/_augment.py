@@ -1,8 +1,10 @@
 """Differentiable augmentation of what the discriminator sees.
 
-Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020: the same
-random colour, translation, cutout and flips on real and generated images keep a discriminator from
-memorising a small set without the augmentations leaking into the generator.
+The operations are those of Zhao et al., "Differentiable Augmentation for Data-Efficient GAN
+Training", NeurIPS 2020 (colour, translation, cutout); each is applied to an image with a
+probability that follows the discriminator, as in Karras et al., "Training Generative Adversarial
+Networks with Limited Data", NeurIPS 2020. At a fixed probability of one a small discriminator
+learns nothing from images of low contrast.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def augment(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Augment images of shape (n, c, h, w) in [-1, 1], each with its own draw."""
-    return _cutout(_translate(_color(x, rng), rng), rng)
+def augment(x: Tensor, p: float, rng: torch.Generator) -> Tensor:
+    """Augment images of shape (n, c, h, w) in [-1, 1], each operation with probability p."""
+    if p == 0:
+        return x
+    for operation in (_color, _translate, _cutout):
+        x = torch.where(_uniform(x, rng) < p, operation(x, rng), x)
+    return x
 
 
 def _uniform(x: Tensor, rng: torch.Generator) -> Tensor:

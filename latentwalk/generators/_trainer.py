@@ -29,7 +29,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     """Train a StyleGAN2 generator on a small image collection.
 
     Logistic loss with lazy R1 regularisation, an exponential moving average of the weights, and
-    differentiable augmentation for small collections. Class-conditional where `y` is given.
+    adaptive differentiable augmentation for small collections. Class-conditional where `y` is
+    given.
 
     Parameters
     ----------
@@ -51,8 +52,11 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         Weight of the R1 penalty; "auto" is ``0.0002 * resolution**2 / batch_size``.
     ema_images : float, default=10000
         Half-life of the weight average, in images.
-    augment : bool, default=True
-        Differentiable augmentation.
+    ada_target : float or None, default=0.6
+        Augment what the discriminator sees with the probability at which the mean sign of its
+        output on real images is this; None never augments.
+    ada_images : float, default=500000
+        Images over which that probability can move from 0 to 1; less for short runs.
     mirror : bool, default=False
         Also train on left-right mirrored images: only where a mirrored image is a possible one.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -75,7 +79,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         The averaged network; ``generator_.save(path)`` keeps it.
     history_ : dict of ndarray
         ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
-        discriminator on real images: near 1 it overfits) and ``r1``, means over 50 steps.
+        discriminator on real images: near 1 it overfits), ``r1`` and ``augment_p``, means over 50
+        steps.
     n_iter_ : int
         Steps done.
     n_features_in_ : int
@@ -114,7 +119,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "r1_gamma": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "ema_images": [Interval(Real, 0, None, closed="left")],
-        "augment": ["boolean"],
+        "ada_target": [Interval(Real, -1, 1, closed="neither"), None],
+        "ada_images": [Interval(Real, 0, None, closed="neither")],
         "mirror": ["boolean"],
         "precision": [StrOptions({"float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
@@ -136,7 +142,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 0.0025,
         r1_gamma: float | str = "auto",
         ema_images: float = 10000,
-        augment: bool = True,
+        ada_target: float | None = 0.6,
+        ada_images: float = 500_000,
         mirror: bool = False,
         precision: str = "float32",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -154,7 +161,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         self.learning_rate = learning_rate
         self.r1_gamma = r1_gamma
         self.ema_images = ema_images
-        self.augment = augment
+        self.ada_target = ada_target
+        self.ada_images = ada_images
         self.mirror = mirror
         self.precision = precision
         self.checkpoint = checkpoint
@@ -206,7 +214,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             r1_gamma=auto if self.r1_gamma == "auto" else float(self.r1_gamma),
             r1_interval=16,
             ema_images=self.ema_images,
-            augment=self.augment,
+            ada_target=self.ada_target,
+            ada_images=self.ada_images,
             mirror=self.mirror,
             precision=getattr(torch, self.precision),
         )

@@ -19,6 +19,7 @@ M = TypeVar("M", bound=nn.Module)
 
 W_AVG_DECAY = 0.995
 EMA_RAMP_UP = 0.05
+ADA_INTERVAL = 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class TrainingOptions:
     r1_gamma: float
     r1_interval: int
     ema_images: float
-    augment: bool
+    ada_target: float | None
+    ada_images: float
     mirror: bool
     precision: torch.dtype
 
@@ -60,6 +62,8 @@ class TrainingState:
         )
         self.rng = torch.Generator(device=device).manual_seed(seed)
         self.step = 0
+        self.augment_p = 0.0
+        self.real_signs: list[float] = []
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {
@@ -73,13 +77,15 @@ class TrainingState:
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes, as tensors and plain values."""
         state = {name: part.state_dict() for name, part in self._parts().items()}
-        return state | {"rng": self.rng.get_state(), "step": self.step}
+        counters = {"step": self.step, "augment_p": self.augment_p, "signs": self.real_signs}
+        return state | counters | {"rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.rng.set_state(state["rng"].cpu())
-        self.step = int(state["step"])
+        self.step, self.augment_p = int(state["step"]), float(state["augment_p"])
+        self.real_signs = list(state["signs"])
 
 
 def _channels_last(module: M, device: torch.device) -> M:
@@ -106,7 +112,8 @@ def train_step(state: TrainingState, images: Tensor, labels: Tensor | None) -> d
         log["r1"] = _r1_step(state, real, classes)
     _update_averages(state)
     state.step += 1
-    return log
+    _adapt_augmentation(state, log["real_sign"])
+    return log | {"augment_p": state.augment_p}
 
 
 def _draw_rows(state: TrainingState, n: int) -> Tensor:
@@ -136,8 +143,7 @@ def _fake(state: TrainingState, c: Tensor | None, *, track: bool = False) -> Ten
 
 
 def _logits(state: TrainingState, x: Tensor, c: Tensor | None) -> Tensor:
-    x = augment(x, state.rng) if state.options.augment else x
-    return state.discriminator(x, c)
+    return state.discriminator(augment(x, state.augment_p, state.rng), c)
 
 
 def _autocast(state: TrainingState) -> torch.autocast:
@@ -183,6 +189,20 @@ def _r1_step(state: TrainingState, real: Tensor, c: Tensor | None) -> float:
     (penalty * (options.r1_gamma / 2 * options.r1_interval)).backward()  # type: ignore[no-untyped-call]
     state.optimizer_d.step()
     return float(penalty.detach())
+
+
+def _adapt_augmentation(state: TrainingState, real_sign: float) -> None:
+    """Raise the probability while the discriminator is too sure of real images, else lower it."""
+    options = state.options
+    if options.ada_target is None:
+        return
+    state.real_signs.append(real_sign)
+    if len(state.real_signs) < ADA_INTERVAL:
+        return
+    excess = sum(state.real_signs) / ADA_INTERVAL - options.ada_target
+    move = ADA_INTERVAL * options.batch_size / options.ada_images
+    state.augment_p = min(max(state.augment_p + (move if excess > 0 else -move), 0.0), 1.0)
+    state.real_signs = []
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def test_training_learns_the_images():
         latent_dim=8,
         channel_base=128,
         channel_max=16,
-        augment=False,
+        ada_target=None,
         ema_images=1000,
         random_state=0,
         device="cpu",
@@ -144,11 +144,20 @@ def test_a_checkpoint_of_another_configuration_is_refused(images, tmp_path):
 
 def test_augmentation_changes_every_image_and_passes_gradients():
     x = torch.rand(6, 3, 16, 16, requires_grad=True)
-    out = augment(x, torch.Generator().manual_seed(0))
+    assert augment(x, 0.0, torch.Generator()) is x
+    out = augment(x, 1.0, torch.Generator().manual_seed(0))
     assert out.shape == x.shape
     assert ((out - x).abs().amax((1, 2, 3)) > 0.01).all()
     out.sum().backward()
     assert (x.grad.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_augmentation_follows_a_discriminator_that_is_too_sure(images):
+    never = StyleGAN2Trainer(max_iter=50, ada_target=None, random_state=0, **SMALL).fit(images)
+    assert never.history_["augment_p"].max() == 0
+    eager = {"ada_images": 400, "random_state": 0, **SMALL}
+    always = StyleGAN2Trainer(max_iter=100, ada_target=-0.99, **eager).fit(images)
+    assert always.history_["augment_p"][-1] > 0.5
 
 
 def test_minibatch_deviation_sees_a_collapsed_batch():
