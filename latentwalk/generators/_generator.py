@@ -320,7 +320,7 @@ class Generator:
         """
         from latentwalk.generators._loading import load_generator
 
-        found = load_generator(path)
+        found = load_generator(path, strict=getattr(self._source, "strict", True))
         if found.sha256 != self.sha256:
             raise ValueError(
                 f"{Path(path).name} has SHA-256 {found.sha256}; this generator has {self.sha256}"

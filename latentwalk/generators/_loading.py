@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -14,30 +18,65 @@ from safetensors.torch import save_file
 from torch import nn
 
 from latentwalk.generators._generator import Generator, stylegan2_spec
+from latentwalk.generators._network import State, as_floats, build_network, mean_latent
+from latentwalk.generators._official import read_official
+from latentwalk.generators._restricted_pickle import RefusedError
+from latentwalk.generators._rosinality import read_rosinality
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._torch_records import CHECKPOINT, read_archive, read_stream
 
 FORMAT = "latentwalk.stylegan2"
+TORCH_STREAM = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+PICKLE_STARTS = b"\x80(c}]i"
+OTHER_KINDS = {
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"\x93NUMPY": "a numpy array",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with `git lfs pull`",
+    b"<": "an HTML or XML page: the download returned a page instead of the file",
+}
+TORCHSCRIPT = (
+    "it is a TorchScript archive, which is a program and would be executed; if you trust it, open "
+    "it yourself and pass the module to Generator.from_module"
+)
 
 
-def load_generator(path: str | os.PathLike[str]) -> Generator:
-    """Open a weights file.
+def load_generator(path: str | os.PathLike[str], *, strict: bool = True) -> Generator:
+    """Open a generator's weights file, without executing anything in it.
+
+    The kind of file is found from its content:
+
+    - official pickles (``network-snapshot-*.pkl``) of stylegan2-ada-pytorch, and of the stylegan3
+      repository where they hold a StyleGAN2 network; ``G_ema`` is read;
+    - checkpoints of rosinality's stylegan2-pytorch, and weights converted to its layout (``.pt``);
+    - safetensors files written by `Generator.save`.
+
+    Pickles are interpreted by a reader that imports nothing and knows only the names that such
+    files need; the source text embedded in official files is ignored.
 
     Parameters
     ----------
     path : path-like
-        A safetensors file written by ``Generator.save``.
+        The file.
+    strict : bool, default=True
+        Refuse a file that names anything unknown. False turns unknown classes into inert stubs,
+        which is needed where the discriminator or the augmentation beside ``G_ema`` are not the
+        published ones; they aren't executed either.
 
     Returns
     -------
     generator : Generator
-        A handle on the file.
+        A handle on the file. Its ``save`` writes a safetensors file, which opens faster.
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     ValueError
-        When the file is corrupt, is not a generator, or its tensors do not fit its configuration.
+        When the file is corrupt, is not a generator, holds what is refused (the message names it),
+        or holds a network that is not supported, as StyleGAN3.
 
     Examples
     --------
@@ -48,8 +87,8 @@ def load_generator(path: str | os.PathLike[str]) -> Generator:
     """
     path = Path(path).resolve()
     content = path.read_bytes()
-    source = SafetensorsFile(str(path), hashlib.sha256(content).hexdigest())
-    network = _parse(content, path.name)
+    source = WeightsFile(str(path), hashlib.sha256(content).hexdigest(), strict)
+    network = _parse(content, path.name, strict)
     return Generator(source, stylegan2_spec(network.config), source.sha256)
 
 
@@ -65,7 +104,8 @@ def save_stylegan2(
             "only StyleGAN2 networks can be saved; keep this module's code and weights as you "
             "made them"
         )
-    state = {k: v.contiguous().to(getattr(torch, dtype)) for k, v in network.state_dict().items()}
+    kind = torch.float32 if dtype == "float32" else torch.float16
+    state = {k: v.contiguous().to(kind) for k, v in network.state_dict().items()}
     config = json.dumps(network.config.to_dict())
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
@@ -74,11 +114,11 @@ def save_stylegan2(
     return load_generator(path)
 
 
-class SafetensorsFile:
+class WeightsFile:
     """A network in a file, known by its hash."""
 
-    def __init__(self, path: str, sha256: str) -> None:
-        self.path, self.sha256 = path, sha256
+    def __init__(self, path: str, sha256: str, strict: bool) -> None:
+        self.path, self.sha256, self.strict = path, sha256, strict
 
     def load(self) -> nn.Module:
         path = Path(self.path)
@@ -93,22 +133,68 @@ class SafetensorsFile:
             raise ValueError(
                 f"the weights file {path.name} has changed: SHA-256 {found}, expected {self.sha256}"
             )
-        return _parse(content, path.name)
+        return _parse(content, path.name, self.strict)
 
 
-def _parse(content: bytes, name: str) -> StyleGAN2:
+def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
     """The network in a file's bytes."""
     try:
-        state = load_tensors(content)
+        config, state = _read(content, strict)
+        if "mapping.w_avg" in state:
+            return build_network(config, state)
+        network = build_network(config, {**state, "mapping.w_avg": np.zeros(config.w_dim, "f4")})
+        network.mapping.w_avg.copy_(torch.as_tensor(mean_latent(network)))
+        return network
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} was not opened: {error}; nothing in it was executed") from error
+
+
+def _read(content: bytes, strict: bool) -> tuple[StyleGAN2Config, State]:
+    if content[:4] == b"PK\x03\x04":
+        return read_rosinality(_read_zip(content, strict))
+    if content[8:9] == b"{":
+        return _read_safetensors(content)
+    if content.startswith(TORCH_STREAM):
+        return read_rosinality(read_stream(content, CHECKPOINT, strict=strict))
+    if content[:1] and content[0] in PICKLE_STARTS:
+        return read_official(content, strict=strict)
+    raise RefusedError(f"it is {_kind(content)}, not a generator's weights")
+
+
+def _kind(content: bytes) -> str:
+    if not content:
+        return "empty"
+    known = (kind for start, kind in OTHER_KINDS.items() if content.startswith(start))
+    return next(known, f"a file of an unknown kind (it starts with {content[:8]!r})")
+
+
+def _read_zip(content: bytes, strict: bool) -> Any:
+    try:
+        names = zipfile.ZipFile(BytesIO(content)).namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise RefusedError(f"its zip archive is truncated or corrupt ({error})") from error
+    if any(n.endswith("/constants.pkl") or "/code/" in n for n in names):
+        raise RefusedError(TORCHSCRIPT)
+    if not any(n.endswith("/data.pkl") for n in names):
+        some = ", ".join(sorted(names)[:4])
+        raise RefusedError(f"it is a zip archive of {some}, not a generator's weights")
+    return read_archive(content, strict=strict)
+
+
+def _read_safetensors(content: bytes) -> tuple[StyleGAN2Config, State]:
+    try:
+        tensors = load_tensors(content)
         size = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{name} is not a readable safetensors file: {error}") from error
+        raise ValueError(f"it is not a readable safetensors file ({error})") from error
     if metadata.get("format") != FORMAT:
-        raise ValueError(f"{name} is a safetensors file, but not a generator saved by latentwalk")
+        raise ValueError("it is a safetensors file, but not a generator saved by latentwalk")
     try:
-        network = StyleGAN2(StyleGAN2Config.from_dict(json.loads(metadata["config"])))
-        network.load_state_dict({k: v.float() for k, v in state.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the tensors of {name} do not fit its configuration: {error}") from error
-    return network
+        config = StyleGAN2Config.from_dict(json.loads(metadata["config"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"its configuration cannot be read ({error})") from error
+    state = as_floats(tensors)
+    if "mapping.w_avg" not in state:
+        raise ValueError("its tensors do not fit its configuration: mapping.w_avg is missing")
+    return config, state

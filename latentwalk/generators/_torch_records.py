@@ -1,0 +1,222 @@
+"""Tensors in files as numpy records: the streams that torch writes, read without torch.
+
+Three containers hold them: the stream inside an official pickle, the same stream as a file of its
+own (torch before 1.6), and the zip archive of today.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from math import prod
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwalk.generators._restricted_pickle import (
+    Allowed,
+    PickleMachine,
+    Record,
+    RefusedError,
+    Stub,
+    make_dict,
+)
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION = 1001
+STORAGE_TYPES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
+STORAGES: Allowed = {("torch", name): None for name in STORAGE_TYPES}
+
+
+class Storage(Record):
+    """Numbers in a row, read when they are needed."""
+
+    __slots__ = ("dtype", "numel", "read")
+
+    def __init__(self, dtype: str, numel: int, read: Callable[[], bytes] | None = None) -> None:
+        self.dtype, self.numel, self.read = np.dtype(dtype), numel, read
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.numel * self.dtype.itemsize)
+
+    def array(self) -> NDArray[Any]:
+        """The numbers, shape (numel,)."""
+        content = b"" if self.read is None else self.read()
+        if len(content) != self.nbytes:
+            raise RefusedError(
+                f"a storage declares {self.nbytes} bytes and has {len(content)}: it is truncated"
+            )
+        return np.frombuffer(content, self.dtype)
+
+
+class TensorRecord(Record):
+    """A strided view of a storage, checked to lie inside it."""
+
+    __slots__ = ("offset", "shape", "storage", "strides")
+
+    def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any) -> None:
+        sizes = [offset, *shape, *strides]
+        if not isinstance(storage, Storage) or len(shape) != len(strides):
+            raise RefusedError("it has a tensor without a storage")
+        if not all(type(size) is int and size >= 0 for size in sizes):
+            raise RefusedError(f"it has a tensor with the shape or strides {sizes[1:]}")
+        last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        # a stride of 0 would make a huge tensor out of one number
+        if 0 not in shape and (last >= storage.numel or prod(shape) > storage.numel):
+            raise RefusedError(
+                f"a tensor of shape {tuple(shape)} reaches outside its storage of "
+                f"{storage.numel} numbers"
+            )
+        self.storage, self.offset = storage, offset
+        self.shape, self.strides = tuple(shape), tuple(strides)
+
+    def numpy(self) -> NDArray[np.float32]:
+        """Its values as contiguous float32.
+
+        Raises
+        ------
+        RefusedError
+            When they are not floating-point numbers or the file ends before them.
+        """
+        if self.storage.dtype.kind != "f":
+            raise RefusedError(f"a tensor of weights holds {self.storage.dtype}, not floats")
+        flat = self.storage.array()[self.offset :]
+        strides = [s * flat.itemsize for s in self.strides]
+        view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
+        return np.array(view, dtype=np.float32, order="C")
+
+
+def rebuild_tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, *ignored: Any
+) -> TensorRecord:
+    """Stand in for ``torch._utils._rebuild_tensor_v2``."""
+    return TensorRecord(storage, offset, size, stride)
+
+
+def rebuild_parameter(data: Any, *ignored: Any) -> Any:
+    """Stand in for ``torch._utils._rebuild_parameter``."""
+    return data
+
+
+TENSORS: Allowed = {
+    ("collections", "OrderedDict"): make_dict,
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+}
+CHECKPOINT: Allowed = {
+    **TENSORS,
+    **STORAGES,
+    ("argparse", "Namespace"): lambda *args: Stub("argparse.Namespace"),
+}
+
+
+def read_stream(content: bytes, allowed: Allowed, *, strict: bool = True) -> Any:
+    """Return what torch's older stream format holds.
+
+    It is five pickles (magic number, version, facts on the system, the value, the storages' keys)
+    and the storages' bytes.
+
+    Raises
+    ------
+    RefusedError
+        For names outside `allowed` and for a stream that is corrupt or ends early.
+    """
+    stream, storages = BytesIO(content), dict[str, Storage]()
+    if PickleMachine({}).load(stream) != MAGIC_NUMBER:
+        raise RefusedError("a storage in it is not a torch stream")
+    if PickleMachine({}).load(stream) != PROTOCOL_VERSION:
+        raise RefusedError("a torch stream in it has an unknown version")
+    system = PickleMachine({}).load(stream)
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise RefusedError("a torch stream in it is not little-endian")
+
+    def persistent(pid: Any) -> Storage:
+        key, dtype, numel = _storage_id(pid)
+        return storages.setdefault(key, Storage(dtype, numel))
+
+    value = PickleMachine(allowed, strict=strict, persistent=persistent).load(stream)
+    _fill(storages, PickleMachine({}).load(stream), stream)
+    return value
+
+
+def _fill(storages: dict[str, Storage], keys: Any, stream: BinaryIO) -> None:
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+        raise RefusedError("a torch stream in it does not hold the storages that it names")
+    for key in keys:
+        storage = storages[key]
+        if int.from_bytes(stream.read(8), "little") != storage.numel:
+            raise RefusedError("a storage has another size than it declares")
+        content = stream.read(storage.nbytes)
+        storage.read = _constant(content)
+        if len(content) != storage.nbytes:
+            raise RefusedError(
+                f"a storage declares {storage.nbytes} bytes and has {len(content)}: it is truncated"
+            )
+
+
+def _constant(content: bytes) -> Callable[[], bytes]:
+    return lambda: content
+
+
+def read_archive(content: bytes, *, strict: bool = True) -> Any:
+    """Return what a zip archive written by ``torch.save`` holds.
+
+    Raises
+    ------
+    RefusedError
+        For names other than those of tensors, and for a corrupt archive.
+    """
+    try:
+        archive = zipfile.ZipFile(BytesIO(content))
+        (entry,) = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise RefusedError(f"its zip archive is corrupt ({error})") from error
+    folder = entry.removesuffix("data.pkl")
+    order = f"{folder}byteorder"
+    if order in archive.namelist() and _entry(archive, order) != b"little":
+        raise RefusedError("it is not little-endian")
+
+    def persistent(pid: Any) -> Storage:
+        key, dtype, numel = _storage_id(pid)
+        return Storage(dtype, numel, lambda: _entry(archive, f"{folder}data/{key}"))
+
+    machine = PickleMachine(CHECKPOINT, strict=strict, persistent=persistent)
+    return machine.load(BytesIO(_entry(archive, entry)))
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of an entry, which torch stores uncompressed: a bomb would not be."""
+    try:
+        if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+            raise RefusedError(f"the entry {name!r} of its archive is compressed")
+        return archive.read(name)
+    except (KeyError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        raise RefusedError(f"the entry {name!r} of its archive cannot be read") from error
+
+
+def _storage_id(pid: Any) -> tuple[str, str, int]:
+    """Key, dtype and length of a storage from its persistent id."""
+    if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
+        raise RefusedError("it holds a persistent id that is not a storage")
+    module, name = pid[1] if isinstance(pid[1], tuple) and len(pid[1]) == 2 else ("", "")
+    if module != "torch" or name not in STORAGE_TYPES:
+        raise RefusedError("it holds a storage of an unknown type")
+    key, numel = pid[2], pid[4]
+    if not isinstance(key, str) or type(numel) is not int or numel < 0:
+        raise RefusedError("it holds a storage without a key or a length")
+    if len(pid) == 6 and pid[5] is not None:
+        raise RefusedError("it holds a storage that is a view of another one")
+    return key, STORAGE_TYPES[name], numel
