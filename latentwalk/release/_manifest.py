@@ -1,0 +1,97 @@
+"""The public facts of a release: what was run and what its audit found."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+# By name, so that a new parameter stays out until somebody has decided that it is public. Seeds,
+# devices, paths, weights and everything that is fitted stay out.
+PUBLIC_PARAMETERS = {
+    "GANInverter": ("latent_space", "max_iter"),
+    "KSameAggregator": ("k", "small_classes"),
+    "GuidedWalker": ("latent_space", "objective", "n_points", "max_iter"),
+    "GANDecoder": ("latent_space", "output_dtype"),
+}
+# Rates, and not counts: a count together with a rate gives the number of patients.
+PUBLIC_FIGURES = ("p_value", "tpr", "tpr_interval", "collision_rate")
+SOFTWARE = ("latentwalk", "numpy", "scikit-learn", "torch")
+
+
+def build_manifest(
+    X: NDArray[np.uint8],
+    y: NDArray[Any] | None,
+    *,
+    report: Any,
+    pipeline: Pipeline | None,
+    allowed: str | None,
+    licence: str | None,
+) -> dict[str, Any]:
+    """Return what `manifest.json` holds.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_channels, height, width)
+        The released images.
+    y : ndarray of shape (n_samples,) or None
+        Their labels.
+    report, pipeline, licence
+        See `write_release`.
+    allowed : str or None
+        Why a refused verdict was released; None where nothing was refused.
+
+    Returns
+    -------
+    manifest : dict
+        Of JSON values.
+    """
+    manifest = {
+        "n_images": len(X),
+        "image_shape": list(X.shape[1:]),
+        "classes": None if y is None else [str(c) for c in np.unique(y)],
+        "licence": licence,
+        "audit": public_audit(report),
+        "pipeline": None if pipeline is None else [public_step(s) for _, s in pipeline.steps],
+        "software": {name: version(name) for name in SOFTWARE}
+        | {"python": platform.python_version()},
+    }
+    return manifest if allowed is None else manifest | {"released_despite_the_verdict": allowed}
+
+
+def public_audit(report: Any) -> dict[str, Any]:
+    """Return the verdict and the rates of a report; None is not audited."""
+    if report is None:
+        return {"verdict": "not audited"}
+    figures = {name: plain(getattr(report, name, None)) for name in PUBLIC_FIGURES}
+    return {"verdict": str(report.verdict)} | figures
+
+
+def public_step(step: Any) -> dict[str, Any]:
+    """Return a step's class and those of its parameters that are public."""
+    name = type(step).__name__
+    if name not in PUBLIC_PARAMETERS:
+        return {"step": "another step"}
+    values = step.get_params(deep=False)
+    public = [p for p in PUBLIC_PARAMETERS[name] if p in values]
+    return {"step": name, "parameters": {p: plain(values[p]) for p in public}}
+
+
+def plain(value: Any) -> Any:
+    """A number, a name or a pair of numbers as JSON has them; None for everything else."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if isfinite(number) else None
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    return value if isinstance(value, str) else None
