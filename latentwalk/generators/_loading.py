@@ -38,8 +38,9 @@ OTHER_KINDS = {
     b"<": "an HTML or XML page: the download returned a page instead of the file",
 }
 TORCHSCRIPT = (
-    "it is a TorchScript archive, which is a program and would be executed; if you trust it, open "
-    "it yourself and pass the module to Generator.from_module"
+    "it is a TorchScript archive, which is a program and would be executed; if you trust it, load "
+    "torch.jit.load(path).state_dict() into the module that it was made from, and pass that to "
+    "Generator.from_module"
 )
 
 

@@ -35,6 +35,11 @@ class DecoderNetwork(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TypeError(
+                "module is a TorchScript program, which cannot be held by value; load its "
+                "state_dict() into the module that it was made from, and pass that"
+            )
         self.synthesis = FirstRow(module)
         self.mapping = IdentityMapping()
 

@@ -189,7 +189,8 @@ def rosinality_state(tensors):
     noises = []
 
     def layer(old, new, rgb=False):
-        part = {k: torch.from_numpy(np.array(tensors[f"synthesis.{old}.{k}"])) for k in ("weight", "bias", "affine.weight", "affine.bias")}  # fmt: skip
+        names = ("weight", "bias", "affine.weight", "affine.bias")
+        part = {k: torch.from_numpy(np.array(tensors[f"synthesis.{old}.{k}"])) for k in names}
         scale = 1.0 if rgb else sqrt(np.prod(part["weight"].shape[1:]))
         out[f"{new}.conv.weight"] = (part["weight"] * scale)[None]
         out[f"{new}.conv.modulation.weight"] = part["affine.weight"]
@@ -217,4 +218,6 @@ def rosinality_state(tensors):
         if name.startswith("mapping.fc"):
             index, kind = name.removeprefix("mapping.fc").split(".")
             out[f"style.{int(index) + 1}.{kind}"] = torch.from_numpy(np.array(array))
-    return collections.OrderedDict(out)
+    state = collections.OrderedDict(out)
+    state._metadata = {"": {"version": 1}}
+    return state

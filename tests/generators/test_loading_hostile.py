@@ -1,0 +1,395 @@
+"""Files made to run code, to crash or to take all memory: refused, and nothing happens."""
+
+from __future__ import annotations
+
+import collections
+import copyreg
+import io
+import pickle
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from latentwalk import load_generator
+from official_format import (
+    Persistent,
+    dumps,
+    make_state,
+    official_pickle,
+    official_tree,
+    published_modules,
+    rosinality_state,
+)
+
+
+class Call:
+    """Pickles to a call of a function."""
+
+    def __init__(self, function, *args, state=None):
+        self.call = (function, args) if state is None else (function, args, state)
+
+    def __reduce__(self):
+        return self.call
+
+
+def touch(marker):
+    """Code whose running leaves a file."""
+    return f"open({str(marker)!r}, 'w').close()"
+
+
+def system(marker, protocol=4):
+    import os
+
+    return dumps({"G_ema": Call(os.system, f"touch {marker}")}, protocol)
+
+
+def evaluate(marker, protocol=4):
+    return dumps({"G_ema": official_tree(make_state()), "D": Call(eval, touch(marker))}, protocol)
+
+
+def popen(marker):
+    return dumps({"augment_pipe": Call(subprocess.check_call, ["touch", str(marker)])})
+
+
+def text_opcodes(marker):
+    return b"c__builtin__\neval\n(V" + touch(marker).encode() + b"\ntR."
+
+
+def inst(marker):
+    return b'(S"touch ' + str(marker).encode() + b'"\nios\nsystem\n.'
+
+
+def obj(marker):
+    return b'(cos\nsystem\nS"touch ' + str(marker).encode() + b'"\no.'
+
+
+def dotted(marker):
+    """A path through what an innocent module imported."""
+    start = b"\x80\x04\x8c\x13torch.serialization\x8c\x09os.system\x93"
+    command = b"touch " + str(marker).encode()
+    return start + b"\x8c" + bytes([len(command)]) + command + b"\x85R."
+
+
+def new_object(marker):
+    args = ["touch", str(marker)]
+    inner = pickle.dumps((args,), 2)[2:-1]
+    return b"\x80\x02csubprocess\nPopen\n" + inner + b"\x81."
+
+
+def in_storage(payload):
+    """A network one of whose storages is `payload` instead of a torch stream."""
+
+    def build(marker):
+        state = make_state()
+        call = Call(torch.storage._load_from_bytes, payload(marker))
+        tensor = Call(torch._utils._rebuild_tensor_v2, call, 0, (7,), (1,), False, None)
+        tree = official_tree(state)
+        tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = tensor
+        return dumps({"G_ema": tree})
+
+    build.__name__ = f"in_storage_{payload.__name__}"
+    return build
+
+
+def plain_pickle(marker):
+    return pickle.dumps(Call(eval, touch(marker)))
+
+
+def torch_stream(marker):
+    stream = io.BytesIO()
+    torch.save(Call(eval, touch(marker)), stream, _use_new_zipfile_serialization=False)
+    return stream.getvalue()
+
+
+def torch_archive(marker):
+    stream = io.BytesIO()
+    torch.save(Call(eval, touch(marker)), stream)
+    return stream.getvalue()
+
+
+def system_facts(marker):
+    """A torch stream whose third pickle is not facts but a call."""
+    parts = [0x1950A86A20F9469CFC6C, 1001, Call(eval, touch(marker))]
+    return b"".join(pickle.dumps(part, 2) for part in parts)
+
+
+def checkpoint_archive(marker):
+    stream = io.BytesIO()
+    torch.save({"g_ema": rosinality_state(make_state()), "args": Call(eval, touch(marker))}, stream)
+    return stream.getvalue()
+
+
+HOSTILE = {
+    system: r"\w+\.system",
+    evaluate: r"builtins\.eval",
+    popen: r"subprocess\.check_call",
+    text_opcodes: r"__builtin__\.eval",
+    inst: r"os\.system",
+    obj: r"os\.system",
+    dotted: r"torch\.serialization\.os\.system",
+    new_object: r"subprocess\.Popen",
+    in_storage(plain_pickle): r"builtins\.eval",
+    in_storage(torch_stream): r"(builtins|__builtin__)\.eval",
+    in_storage(torch_archive): "corrupt",
+    in_storage(system_facts): r"(builtins|__builtin__)\.eval",
+    torch_stream: r"(builtins|__builtin__)\.eval",
+    torch_archive: r"(builtins|__builtin__)\.eval",
+    checkpoint_archive: r"(builtins|__builtin__)\.eval",
+}
+EXECUTED_BY_PICKLE = [system, evaluate, popen, text_opcodes, inst, obj, dotted, new_object]
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "lenient"])
+@pytest.mark.parametrize("build", HOSTILE, ids=lambda build: build.__name__)
+def test_code_in_a_file_does_not_run(build, strict, tmp_path):
+    marker = tmp_path / "executed"
+    path = tmp_path / "network.pkl"
+    path.write_bytes(build(marker))
+    if strict:
+        with pytest.raises(ValueError, match=HOSTILE[build]) as caught:
+            load_generator(path)
+        assert "network.pkl was not opened" in str(caught.value)
+    elif build in (evaluate, checkpoint_archive):
+        assert load_generator(path, strict=False).image_shape == (1, 8, 8)
+    else:
+        with pytest.raises(ValueError, match=r"network\.pkl was not opened"):
+            load_generator(path, strict=False)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("build", EXECUTED_BY_PICKLE)
+def test_the_same_code_runs_in_pickle(build, tmp_path, monkeypatch):
+    """The payloads are live: a reader that let one through would be seen to."""
+    marker = tmp_path / "executed"
+    with published_modules():
+        monkeypatch.setattr(
+            sys.modules["torch_utils.persistence"], "_reconstruct_persistent_obj", lambda meta: meta
+        )
+        pickle.loads(build(marker))
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol_is_refused_alike(protocol, tmp_path):
+    marker, path = tmp_path / "executed", tmp_path / "network.pkl"
+    for build in (system, evaluate):
+        path.write_bytes(build(marker, protocol))
+        with pytest.raises(ValueError, match=r"\.(system|eval)"):
+            load_generator(path)
+    assert not marker.exists()
+
+
+def test_the_embedded_source_is_not_executed(tmp_path):
+    marker, path = tmp_path / "executed", tmp_path / "network.pkl"
+    path.write_bytes(official_pickle(make_state(), source=touch(marker)))
+    generator = load_generator(path)
+    generator.sample(1, random_state=0)
+    assert not marker.exists()
+    assert "torch_utils" not in sys.modules
+    assert "dnnlib" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        (torch._utils, "_rebuild_tensor_v2"),
+        (torch.storage, "_load_from_bytes"),
+        (collections, "OrderedDict"),
+        (np, "dtype"),
+    ],
+)
+def test_build_cannot_change_what_the_names_stand_for(name, tmp_path):
+    module, attribute = name
+    before = {k: id(v) for k, v in vars(getattr(module, attribute)).items()}
+    content = f"c{module.__name__}\n{attribute}\n".encode()
+    content += b"N}(S'planted'\nK\x01u\x86b."  # a state with slots, set as attributes
+    path = tmp_path / "network.pkl"
+    path.write_bytes(b"\x80\x02" + content)
+    for strict in (True, False):
+        with pytest.raises(ValueError, match="sets the state of"):
+            load_generator(path, strict=strict)
+    assert not hasattr(getattr(module, attribute), "planted")
+    assert {k: id(v) for k, v in vars(getattr(module, attribute)).items()} == before
+
+
+def test_the_extension_registry_is_not_consulted(tmp_path):
+    path = tmp_path / "network.pkl"
+    copyreg.add_extension("os", "system", 0x77)
+    try:
+        path.write_bytes(b"\x80\x02\x82\x77(X\x02\x00\x00\x00idtR.")
+        with pytest.raises(ValueError, match="EXT1"):
+            load_generator(path)
+    finally:
+        copyreg.remove_extension("os", "system", 0x77)
+
+
+def rebuilt(storage, offset, size, stride):
+    return Call(torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, None)
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        ((0, (8,), (1,)), "reaches outside its storage"),
+        ((1, (7,), (1,)), "reaches outside its storage"),
+        ((7, (1,), (1,)), "reaches outside its storage"),
+        ((0, (2,), (2**62,)), "reaches outside its storage"),
+        ((0, (2**40,), (0,)), "reaches outside its storage"),
+        ((-1, (7,), (1,)), "shape or strides"),
+        ((6, (7,), (-1,)), "shape or strides"),
+        ((0, (-7,), (1,)), "shape or strides"),
+        ((0, (7.0,), (1,)), "shape or strides"),
+        ((0, (7,), (1, 1)), "without a storage"),
+        ((0, 7, 1), "unexpected arguments"),
+        ((2**70, (1,), (1,)), "reaches outside its storage"),
+    ],
+)
+def test_tensors_stay_inside_their_storage(view, message, tmp_path):
+    tree = official_tree(make_state())
+    storage = Call(torch.storage._load_from_bytes, storage_stream(7, bytes(28)))
+    tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = rebuilt(storage, *view)
+    path = tmp_path / "network.pkl"
+    path.write_bytes(dumps({"G_ema": tree}))
+    with pytest.raises(ValueError, match=message):
+        load_generator(path)
+
+
+def test_the_tensor_that_the_bad_ones_were_made_from_is_read(tmp_path):
+    tree, path = official_tree(make_state()), tmp_path / "network.pkl"
+    stream = storage_stream(14, np.arange(14, dtype="<f4").tobytes())
+    w_avg = rebuilt(Call(torch.storage._load_from_bytes, stream), 1, (7,), (2,))
+    tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = w_avg
+    path.write_bytes(dumps({"G_ema": tree}))
+    np.testing.assert_array_equal(
+        load_generator(path).module("cpu").mapping.w_avg, np.arange(1, 14, 2)
+    )
+
+
+def storage_stream(numel, data, *, key="0", keys=None, declared=None, kind="FloatStorage"):
+    """A torch stream of one storage, with the sizes that are asked for."""
+    names = b"\x80\x02(X\x07\x00\x00\x00storagectorch\n" + kind.encode() + b"\n"
+    number = pickle.dumps(numel, 2)[2:-1]
+    pid = names + b"X\x01\x00\x00\x00" + key.encode() + b"X\x03\x00\x00\x00cpu" + number + b"NtQ."
+    facts = {"protocol_version": 1001, "little_endian": True}
+    parts = [pickle.dumps(p, 2) for p in (0x1950A86A20F9469CFC6C, 1001, facts)]
+    size = (numel if declared is None else declared).to_bytes(8, "little")
+    keys = [key] if keys is None else keys
+    return b"".join(parts) + pid + pickle.dumps(keys, 2) + size + data
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (storage_stream(7, bytes(27)), "truncated"),
+        (storage_stream(2**60, bytes(28)), "truncated"),
+        (storage_stream(7, bytes(28), declared=2**60), "another size than it declares"),
+        (storage_stream(7, bytes(28), keys=["1"]), "does not hold the storages"),
+        (storage_stream(7, bytes(28), keys=[]), "does not hold the storages"),
+        (storage_stream(7, bytes(28), keys=[["0"]]), "does not hold the storages"),
+        (storage_stream(7, bytes(28), kind="UntypedStorage"), "torch.UntypedStorage"),
+        (storage_stream(7, bytes(56), kind="LongStorage"), "holds int64, not floats"),
+        (storage_stream(7, bytes(28))[:40], "truncated"),
+        (pickle.dumps(5, 2), "not a torch stream"),
+        (b"", "truncated"),
+    ],
+)
+def test_storages_are_what_they_declare(stream, message, tmp_path):
+    tree, path = official_tree(make_state()), tmp_path / "network.pkl"
+    call = Call(torch.storage._load_from_bytes, stream)
+    tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = rebuilt(call, 0, (7,), (1,))
+    path.write_bytes(dumps({"G_ema": tree}))
+    with pytest.raises(ValueError, match=message):
+        load_generator(path)
+
+
+def test_the_storage_that_the_bad_ones_were_made_from_is_read(tmp_path):
+    tree, path = official_tree(make_state()), tmp_path / "network.pkl"
+    stream = storage_stream(7, np.arange(7, dtype="<f4").tobytes())
+    call = Call(torch.storage._load_from_bytes, stream)
+    tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = rebuilt(call, 0, (7,), (1,))
+    path.write_bytes(dumps({"G_ema": tree}))
+    np.testing.assert_array_equal(load_generator(path).module("cpu").mapping.w_avg, np.arange(7))
+
+
+def test_a_text_decoded_over_and_over_does_not_grow(tmp_path):
+    text = "a" * 100_000
+    content = b"\x80\x02c_codecs\nencode\nq\x00X\xa0\x86\x01\x00" + text.encode() + b"q\x01"
+    content += b"X\x06\x00\x00\x00latin1q\x02\x86R" + b"h\x00h\x01h\x02\x86R" * 100 + b"."
+    path = tmp_path / "network.pkl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="more than its own size"):
+        load_generator(path)
+
+
+def test_a_network_that_contains_itself_ends(tmp_path):
+    tree, path = official_tree(make_state()), tmp_path / "network.pkl"
+    tree.state["_modules"]["loop"] = tree
+    content = dumps({"G_ema": tree.state["_modules"]["mapping"]})
+    assert content
+    # children are put in after the module was made: the dict is shared with the record
+    modules = b"}q\x01"
+    meta = b"X\x0a\x00\x00\x00class_nameX\x01\x00\x00\x00GX\x05\x00\x00\x00state"
+    state = b"}(X\x08\x00\x00\x00_modules" + modules + b"u"
+    name = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n"
+    module = name + b"}(" + meta + state + b"u\x85Rq\x02"
+    content = b"\x80\x02}(X\x05\x00\x00\x00G_ema" + module + b"u"
+    content += b"h\x01X\x04\x00\x00\x00loophZ".replace(b"Z", b"\x02") + b"s0."
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="nested without end"):
+        load_generator(path)
+
+
+def test_truncated_files_are_refused(tmp_path):
+    content, path = official_pickle(make_state()), tmp_path / "network.pkl"
+    for cut in range(1, len(content) - 1, len(content) // 60):
+        path.write_bytes(content[:cut])
+        with pytest.raises(ValueError, match=r"network\.pkl was not opened"):
+            load_generator(path)
+
+
+def test_damaged_files_raise_no_other_error(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "network.pkl"
+    stream = io.BytesIO()
+    torch.save({"g_ema": rosinality_state(make_state())}, stream)
+    for content in (official_pickle(make_state()), stream.getvalue()):
+        for _ in range(150):
+            damaged = bytearray(content)
+            for position in rng.integers(0, min(len(content), 4000), 4):
+                damaged[position] = rng.integers(256)
+            path.write_bytes(damaged)
+            try:
+                load_generator(path)
+            except ValueError as error:
+                assert "network.pkl" in str(error)
+
+
+def test_foreign_classes_beside_g_ema_need_strict_false(tmp_path):
+    module = types.ModuleType("foreign")
+    module.Feature = type("Feature", (), {"__module__": "foreign"})
+    sys.modules["foreign"] = module
+    try:
+        feature = module.Feature()
+        feature.scale, feature.parts = 2.0, [module.Feature()]
+        discriminator = Persistent(
+            "Discriminator", {"feature": feature, "_modules": {"f": feature}}
+        )
+        top = {"D": discriminator, "G_ema": official_tree(make_state())}
+        (tmp_path / "network.pkl").write_bytes(dumps(top))
+        top["G_ema"].state["_modules"]["mapping"].state["_buffers"]["w_avg"] = feature
+        (tmp_path / "inside.pkl").write_bytes(dumps(top))
+        (tmp_path / "whole.pkl").write_bytes(dumps({"G_ema": feature}))
+    finally:
+        del sys.modules["foreign"]
+    with pytest.raises(ValueError, match=r"names foreign\.Feature"):
+        load_generator(tmp_path / "network.pkl")
+    generator = load_generator(tmp_path / "network.pkl", strict=False)
+    assert generator.image_shape == (1, 8, 8)
+    assert pickle.loads(pickle.dumps(generator)).sample(1)[0].shape == (1, 1, 8, 8)
+    assert generator.relocate(tmp_path / "network.pkl") == generator
+    with pytest.raises(ValueError, match=r"G_ema holds foreign\.Feature"):
+        load_generator(tmp_path / "inside.pkl", strict=False)
+    with pytest.raises(ValueError, match=r"G_ema is a foreign\.Feature"):
+        load_generator(tmp_path / "whole.pkl", strict=False)
