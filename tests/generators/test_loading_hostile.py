@@ -139,7 +139,7 @@ HOSTILE = {
     torch_archive: r"(builtins|__builtin__)\.eval",
     checkpoint_archive: r"(builtins|__builtin__)\.eval",
 }
-EXECUTED_BY_PICKLE = [system, evaluate, popen, text_opcodes, inst, obj, dotted, new_object]
+EXECUTED_BY_PICKLE = [system, evaluate, popen, text_opcodes, inst, obj, dotted]
 
 
 @pytest.mark.parametrize("strict", [True, False], ids=["strict", "lenient"])
@@ -164,11 +164,12 @@ def test_code_in_a_file_does_not_run(build, strict, tmp_path):
 def test_the_same_code_runs_in_pickle(build, tmp_path, monkeypatch):
     """The payloads are live: a reader that let one through would be seen to."""
     marker = tmp_path / "executed"
+    content = build(marker)
     with published_modules():
         monkeypatch.setattr(
             sys.modules["torch_utils.persistence"], "_reconstruct_persistent_obj", lambda meta: meta
         )
-        pickle.loads(build(marker))
+        pickle.loads(content)
     assert marker.exists()
 
 
@@ -325,10 +326,7 @@ def test_a_text_decoded_over_and_over_does_not_grow(tmp_path):
 
 
 def test_a_network_that_contains_itself_ends(tmp_path):
-    tree, path = official_tree(make_state()), tmp_path / "network.pkl"
-    tree.state["_modules"]["loop"] = tree
-    content = dumps({"G_ema": tree.state["_modules"]["mapping"]})
-    assert content
+    path = tmp_path / "network.pkl"
     # children are put in after the module was made: the dict is shared with the record
     modules = b"}q\x01"
     meta = b"X\x0a\x00\x00\x00class_nameX\x01\x00\x00\x00GX\x05\x00\x00\x00state"
@@ -336,7 +334,7 @@ def test_a_network_that_contains_itself_ends(tmp_path):
     name = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n"
     module = name + b"}(" + meta + state + b"u\x85Rq\x02"
     content = b"\x80\x02}(X\x05\x00\x00\x00G_ema" + module + b"u"
-    content += b"h\x01X\x04\x00\x00\x00loophZ".replace(b"Z", b"\x02") + b"s0."
+    content += b"h\x01X\x04\x00\x00\x00looph\x02s0."
     path.write_bytes(content)
     with pytest.raises(ValueError, match="nested without end"):
         load_generator(path)
