@@ -1,0 +1,48 @@
+"""Pure functions that measure a release against real images: privacy, fidelity, diversity.
+
+Privacy compares the members, on whom everything was trained, with held-out subjects: `exposure`,
+`exact_test`, `n_exposed_lower`, `tpr_at_fpr` and the `verdict` that they lead to.
+"""
+
+from latentwalk.metrics._conformal import (
+    benjamini_hochberg,
+    conformal_p_values,
+    n_holdout_to_certify,
+)
+from latentwalk.metrics._duplicates import exact_duplicates, match_keys, n_repeated, row_keys
+from latentwalk.metrics._exact import (
+    ExactTest,
+    exact_test,
+    n_exposed_lower,
+    rank_p_value,
+    smallest_detectable_leak,
+)
+from latentwalk.metrics._exposure import exposure, subject_minima
+from latentwalk.metrics._roc import Rate, auc, roc_points, tpr_at_fpr
+from latentwalk.metrics._share import ShareTest, share_test
+from latentwalk.metrics._verdict import Verdict, verdict
+
+__all__ = [
+    "ExactTest",
+    "Rate",
+    "ShareTest",
+    "Verdict",
+    "auc",
+    "benjamini_hochberg",
+    "conformal_p_values",
+    "exact_duplicates",
+    "exact_test",
+    "exposure",
+    "match_keys",
+    "n_exposed_lower",
+    "n_holdout_to_certify",
+    "n_repeated",
+    "rank_p_value",
+    "roc_points",
+    "row_keys",
+    "share_test",
+    "smallest_detectable_leak",
+    "subject_minima",
+    "tpr_at_fpr",
+    "verdict",
+]

@@ -1,0 +1,117 @@
+"""How near a release comes to each real record, and to each subject."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from latentwalk.neighbors import ExactNeighbors
+
+
+def exposure(
+    X_real: ArrayLike, X_syn: ArrayLike, *, X_reference: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Return the distance of each real record to its nearest synthetic record.
+
+    Small is exposed. Members and held-out records have exchangeable exposures when the release
+    says no more about the members than about anybody else.
+
+    Parameters
+    ----------
+    X_real : array-like of shape (n_real, n_features)
+        Features of real records.
+    X_syn : array-like of shape (n_synthetic, n_features)
+        Features of the release.
+    X_reference : array-like of shape (n_reference, n_features), default=None
+        Features of reference records, disjoint from `X_real`. The exposure is then divided by
+        the distance to the nearest of them, which takes out how common a record is.
+
+    Returns
+    -------
+    exposures : ndarray of shape (n_real,)
+        Euclidean distances in the features' unit, or ratios.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, NaN, or a real record that lies in the reference.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import exposure
+    >>> exposure([[0.0], [3.0]], [[1.0], [10.0]])
+    array([1., 2.])
+    >>> exposure([[0.0], [3.0]], [[1.0], [10.0]], X_reference=[[5.0]])
+    array([0.2, 1. ])
+    """
+    distances = ExactNeighbors(X_syn).kneighbors(X_real)[0][:, 0]
+    if X_reference is None:
+        return distances
+    scale = ExactNeighbors(X_reference).kneighbors(X_real)[0][:, 0]
+    if (scale == 0).any():
+        raise ValueError(
+            f"X_reference holds {int((scale == 0).sum())} of the rows of X_real; a reference is "
+            "disjoint from the records that it scales"
+        )
+    ratios: NDArray[np.float64] = distances / scale
+    return ratios
+
+
+def subject_minima(
+    values: ArrayLike,
+    codes: ArrayLike,
+    *,
+    n_images: int,
+    n_draws: int = 1,
+    random_state: Any = None,
+) -> NDArray[np.float64]:
+    """Return each subject's smallest value over the same number of images, drawn at random.
+
+    A minimum over more images is smaller, so subjects compare only over equal numbers.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_samples,)
+        A value an image, such as its exposure.
+    codes : array-like of shape (n_samples,)
+        Subject codes 0..n_subjects-1.
+    n_images : int
+        Images drawn from every subject, without replacement; at most the fewest that one has.
+    n_draws : int, default=1
+        Independent draws.
+    random_state : int, RandomState or None, default=None
+        Seeds the draws.
+
+    Returns
+    -------
+    minima : ndarray of shape (n_draws, n_subjects)
+        A row a draw.
+
+    Raises
+    ------
+    ValueError
+        When a subject has fewer than `n_images` images.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import subject_minima
+    >>> subject_minima([3.0, 1.0, 2.0, 5.0], [0, 0, 1, 1], n_images=2)
+    array([[1., 2.]])
+    """
+    values, codes = np.asarray(values, dtype=np.float64), np.asarray(codes)
+    counts = np.bincount(codes)
+    if n_images < 1 or n_images > counts.min():
+        raise ValueError(
+            f"n_images={n_images}; expected 1 to {counts.min()}, the fewest images of a subject"
+        )
+    rng = check_random_state(random_state)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    picks = starts[:, None] + np.arange(n_images)  # (n_subjects, n_images)
+    minima = np.empty((n_draws, len(counts)))
+    for draw in range(n_draws):
+        order = np.lexsort((rng.random_sample(len(values)), codes))
+        minima[draw] = values[order][picks].min(axis=1)
+    return minima
