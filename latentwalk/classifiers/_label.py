@@ -1,0 +1,118 @@
+"""What an image shows."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
+
+from latentwalk.classifiers._base import GuideClassifier
+
+
+class LabelClassifier(GuideClassifier):
+    """Recognise the class (diagnosis) of an image: the guide that keeps a path within its class.
+
+    Parameters
+    ----------
+    image_shape : tuple (n_channels, height, width), default=None
+        Reads the rows of 2-D input as images; with None 2-D input is features.
+    width : int, default=32
+        Channels of the first layer; the last has four times as many.
+    max_iter : int, default=30
+        Epochs.
+    batch_size : int or "auto", default="auto"
+        Rows a training step; "auto" is a sixteenth of the rows, between 8 and 64.
+    learning_rate : float, default=5e-3
+        The peak of the one-cycle schedule.
+    weight_decay : float, default=0.01
+        Of AdamW.
+    label_smoothing : float, default=0.1
+        Keeps the posteriors from saturating where there is nothing to calibrate them on.
+    augmentation : tuple of str or None
+        Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip",
+        "shift", "crop" and "brightness". Choose what keeps the class: a flipped digit is
+        none. Not used for features.
+    patience : int, default=10
+        Epochs without a lower validation loss after which training ends (with `X_val`).
+    warm_start : bool, default=False
+        Go on from the weights of the last fit, also after an interrupted one.
+    device : str or torch.device, default=None
+        None is "cuda" where there is one, else "cpu".
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order and augmentation.
+    verbose : bool or int, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    module_ : nn.Module
+        Gives logits for float images in [0, 1].
+    history_ : list of dict
+        Loss and accuracy of each epoch, on augmented images, and on `X_val`.
+    n_iter_ : int
+        Epochs trained.
+    temperature_ : float
+        What the logits are divided by; 1 without `X_val`.
+    validation_score_ : float
+        The accuracy on `X_val`; only with `X_val`.
+    image_shape_ : tuple or None
+        The shape of an image; None for features.
+    n_features_in_ : int
+        Values in a row.
+
+    See Also
+    --------
+    IdentityClassifier : The guide that keeps a path away from everybody.
+
+    References
+    ----------
+    Pennisi et al., "A Privacy-Preserving Walk in the Latent Space of Generative Models for Medical
+    Applications", MICCAI 2023, arXiv:2307.02984 (the auxiliary class classifier).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from latentwalk import LabelClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> guide = LabelClassifier(
+    ...     image_shape=(1, 8, 8), max_iter=4, augmentation=("shift",), random_state=0
+    ... )
+    >>> guide.fit(X[:200] / 16, y[:200]).predict(X[:3] / 16).shape
+    (3,)
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train on the private images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Images, uint8 or float in [0, 1]; or features.
+        y : array-like of shape (n_samples,)
+            The class of each row.
+        X_val, y_val : array-like, default=None
+            Images of calibration patients: they end the training early and set the temperature.
+            Never images of the audit.
+
+        Returns
+        -------
+        self : LabelClassifier
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            For bad images, labels of another length, or validation rows of unknown classes.
+        """
+        return self._fit(X, y, X_val, y_val)

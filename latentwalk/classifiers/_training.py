@@ -1,0 +1,161 @@
+"""The training loop of the guides, and the temperature that calibrates them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import nn
+from torch.nn import functional as F
+
+from latentwalk.classifiers._augment import augment
+from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
+
+Labelled = tuple[NDArray[Any], NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a guide is trained; the fields are the classifiers' parameters of the same names."""
+
+    max_iter: int
+    batch_size: int | str
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    augmentation: tuple[str, ...]
+    patience: int
+
+    def n_batches(self, n_samples: int) -> int:
+        """Steps an epoch; "auto" takes at least 16 steps unless batches would fall under 8."""
+        auto = self.batch_size == "auto"
+        size = int(np.clip(n_samples // 16, 8, 64)) if auto else int(self.batch_size)
+        # batch normalisation needs two rows
+        return max(min(-(-n_samples // size), n_samples // 2), 1)
+
+
+def predict_logits(
+    module: nn.Module, X: NDArray[Any], device: torch.device, batch_size: int | str = "auto"
+) -> NDArray[np.float32]:
+    """Return the module's logits, (n_samples, n_classes), in evaluation mode."""
+    module = module.to(device).eval()
+
+    def logits(rows: slice) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return to_numpy(module(to_tensor(X[rows].copy(), device)).float())
+
+    return map_batches(logits, len(X), batch_size=batch_size, device=device)
+
+
+def train(
+    module: nn.Module,
+    data: Labelled,
+    schedule: Schedule,
+    *,
+    device: torch.device,
+    history: list[dict[str, float]],
+    validation: Labelled | None = None,
+    verbose: bool | int = False,
+) -> None:
+    """Train `module` in place with AdamW on a one-cycle schedule.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Gives logits for floats.
+    data : tuple (X, codes)
+        Checked images or features, and class codes.
+    schedule : Schedule
+        What the training does.
+    device : torch.device
+        Where it runs.
+    history : list of dict
+        Gets an entry an epoch, so that an interrupted training keeps what it finished.
+    validation : tuple (X, codes), default=None
+        Chooses the epoch whose weights are kept and ends the training `patience` epochs after it.
+    verbose : bool or int, default=False
+        Show a progress bar.
+    """
+    module.to(device)
+    n_batches = schedule.n_batches(len(data[1]))
+    optimizer = torch.optim.AdamW(
+        module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, schedule.learning_rate, total_steps=schedule.max_iter * n_batches + 1
+    )
+    best, best_loss, waited = None, np.inf, 0
+    for _ in progress(range(schedule.max_iter), desc="guide", verbose=verbose):
+        history.append(_epoch(module, data, schedule, device, optimizer, cycle))
+        if validation is None:
+            continue
+        history[-1] |= validation_figures(module, validation, device)
+        waited += 1
+        if history[-1]["validation_loss"] < best_loss:
+            best_loss, waited = history[-1]["validation_loss"], 0
+            best = copy.deepcopy(module.state_dict())
+        if waited >= schedule.patience:
+            break
+    if best is not None:
+        module.load_state_dict(best)
+
+
+def _epoch(
+    module: nn.Module,
+    data: Labelled,
+    schedule: Schedule,
+    device: torch.device,
+    optimizer: torch.optim.Optimizer,
+    cycle: torch.optim.lr_scheduler.LRScheduler,
+) -> dict[str, float]:
+    """One pass over the rows in random order; the mean loss and accuracy on the way."""
+    module.train()
+    X, codes = data
+    order = torch.randperm(len(codes)).numpy()
+    loss_sum, n_right = 0.0, 0
+    for rows in np.array_split(order, schedule.n_batches(len(codes))):
+        x, target = to_tensor(X[rows], device), torch.as_tensor(codes[rows], device=device)
+        if schedule.augmentation and x.ndim == 4:
+            x = augment(x, schedule.augmentation)
+        logits = module(x)
+        loss = F.cross_entropy(logits, target, label_smoothing=schedule.label_smoothing)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        cycle.step()
+        loss_sum += loss.item() * len(rows)
+        n_right += int((logits.argmax(1) == target).sum())
+    return {"loss": loss_sum / len(codes), "accuracy": n_right / len(codes)}
+
+
+def validation_figures(
+    module: nn.Module, validation: Labelled, device: torch.device
+) -> dict[str, float]:
+    """Return log loss and accuracy on held-out rows."""
+    logits = torch.as_tensor(predict_logits(module, validation[0], device))
+    target = torch.as_tensor(validation[1])
+    accuracy = (logits.argmax(1) == target).double().mean().item()
+    return {
+        "validation_loss": F.cross_entropy(logits, target).item(),
+        "validation_accuracy": accuracy,
+    }
+
+
+def fit_temperature(logits: NDArray[np.float32], codes: NDArray[np.intp]) -> float:
+    """Return the number that logits are divided by for the smallest log loss on held-out rows.
+
+    References
+    ----------
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv:1706.04599.
+    """
+    values, target = torch.as_tensor(logits).double(), torch.as_tensor(codes)
+
+    def log_loss(log_temperature: float) -> float:
+        return F.cross_entropy(values / np.exp(log_temperature), target).item()
+
+    return float(np.exp(minimize_scalar(log_loss, bounds=(-3, 3), method="bounded").x))
