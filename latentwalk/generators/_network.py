@@ -85,10 +85,9 @@ def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
 
 def _check_shapes(expected: Mapping[str, tuple[int, ...]], state: State) -> None:
     missing, extra = sorted(expected.keys() - state), sorted(state.keys() - expected.keys())
-    if missing or extra:
-        parts = [f"{_some(missing)} is missing"] * bool(missing)
-        parts += [f"{_some(extra)} is unexpected"] * bool(extra)
-        raise ValueError(f"its tensors do not fit its configuration: {'; '.join(parts)}")
+    for names, what in ((missing, "missing"), (extra, "unexpected")):
+        if names:
+            raise ValueError(f"its tensors do not fit its configuration: {_some(names)} is {what}")
     for name, shape in expected.items():
         if state[name].shape != shape:
             raise ValueError(
