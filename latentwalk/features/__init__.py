@@ -1,0 +1,20 @@
+"""What an image looks like to a distance: pixels, LPIPS, or the user's own network.
+
+Every transformer here turns images into rows of float32 in which the Euclidean distance is the
+distance meant, so that one nearest-neighbour search and one set of metrics serve them all.
+"""
+
+from latentwalk.features._lpips import LPIPSFeatures, lpips_distance, lpips_features
+from latentwalk.features._own import CallableFeatures, ModuleFeatures
+from latentwalk.features._pixels import PixelFeatures
+from latentwalk.features._resolve import resolve_features
+
+__all__ = [
+    "CallableFeatures",
+    "LPIPSFeatures",
+    "ModuleFeatures",
+    "PixelFeatures",
+    "lpips_distance",
+    "lpips_features",
+    "resolve_features",
+]

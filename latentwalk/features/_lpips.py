@@ -1,0 +1,164 @@
+"""LPIPS: the learned perceptual distance, as features and as a differentiable function."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch.nn import functional
+
+from latentwalk.features._alexnet import load_lpips_net
+from latentwalk.features._base import ImageFeatures
+from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
+
+MIN_SIZE = 64
+
+
+def lpips_features(images: torch.Tensor) -> torch.Tensor:
+    """Return the features whose squared Euclidean distance is LPIPS; differentiable.
+
+    LPIPS sums, over five layers of AlexNet, the spatial mean of weighted squared differences of
+    activations normalised over channels. With each layer's activations multiplied by
+    ``sqrt(weight / (height * width))`` and all layers put side by side, that sum is a squared
+    Euclidean distance. Images with a side under 64 pixels are enlarged (bilinear) until it has
+    64: AlexNet's strides leave nothing of smaller ones. Grey images are repeated to three channels.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n_samples, 1 or 3, height, width)
+        Float in [0, 1], on any device.
+
+    Returns
+    -------
+    features : Tensor of shape (n_samples, n_features)
+        31,872 features for images of up to 64x64, about ten times the pixels for larger ones.
+
+    Raises
+    ------
+    ValueError
+        For another rank or number of channels.
+
+    References
+    ----------
+    R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
+    CVPR 2018; version 0.1 of the published weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentwalk.features import lpips_features
+    >>> lpips_features(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 31872])
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}; LPIPS sees grey or RGB images, expected "
+            "(n_samples, 1 or 3, height, width). For other channels choose up to three of them, "
+            "or use features='pixels' or a module of your own"
+        )
+    shortest = min(images.shape[2:])
+    if shortest < MIN_SIZE:
+        size = [round(side * MIN_SIZE / shortest) for side in images.shape[2:]]
+        images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
+    net = load_lpips_net(str(images.device))
+    return net(images.expand(-1, 3, -1, -1))  # type: ignore[no-any-return]
+
+
+def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the LPIPS distance (AlexNet, v0.1) of image pairs; differentiable.
+
+    Where one side stays the same, as in an optimisation towards a target, keep its
+    `lpips_features` and take the squared distance to them.
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n_samples, 1 or 3, height, width)
+        Float in [0, 1].
+
+    Returns
+    -------
+    distance : Tensor of shape (n_samples,)
+        0 for equal images, about 1 for unlike ones.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentwalk.features import lpips_distance
+    >>> x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> lpips_distance(x, x)
+    tensor([0., 0.])
+    """
+    return (lpips_features(x) - lpips_features(y)).square().sum(dim=1)
+
+
+class LPIPSFeatures(ImageFeatures):
+    """Features whose squared Euclidean distance is the LPIPS distance (AlexNet, v0.1).
+
+    Exact, not projected: 31,872 numbers an image up to 64x64. For larger images or sets, shorten
+    them with scikit-learn (``make_pipeline(LPIPSFeatures(), GaussianRandomProjection(2048))``),
+    which keeps distances to a few per cent. The weights ship with the package.
+
+    Parameters
+    ----------
+    image_shape : tuple (n_channels, height, width), default=None
+        How flat rows are read.
+    batch_size : int or "auto", default="auto"
+        Images a call.
+    device : str, default=None
+        None is "cuda" where there is one, else "cpu".
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Values in an image.
+    image_shape_ : tuple
+        The shape of an image.
+
+    See Also
+    --------
+    lpips_features : The same for tensors, differentiable.
+
+    References
+    ----------
+    R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
+    CVPR 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.features import LPIPSFeatures
+    >>> X = np.random.default_rng(0).random((2, 3, 32, 32))
+    >>> x, y = LPIPSFeatures(device="cpu").fit_transform(X)
+    >>> bool(0 < np.square(x - y).sum() < 1)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": [tuple, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "device": [str, torch.device, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int] | None = None,
+        batch_size: int | str = "auto",
+        device: str | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.device = device
+
+    def _extract(self, images: NDArray[Any]) -> NDArray[Any]:
+        device = resolve_device(self.device)
+        with torch.no_grad():
+            return map_batches(
+                lambda rows: to_numpy(lpips_features(to_tensor(images[rows], device))),
+                len(images),
+                batch_size=self.batch_size,
+                device=device,
+            )
