@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ class Generator:
         generator : Generator
             The handle.
         """
-        packed = pack_module(module.eval())
+        packed = pack_module(copy.deepcopy(module).eval())
         return cls(HeldByValue(packed), stylegan2_spec(module.config), hash_packed(packed))
 
     @classmethod
@@ -121,7 +122,7 @@ class Generator:
             When the module does not turn (2, w_dim) latents into (2, *image_shape) images.
         """
         shape = tuple(int(s) for s in image_shape)
-        packed = pack_module(DecoderNetwork(module).eval())
+        packed = pack_module(DecoderNetwork(copy.deepcopy(module)).eval())
         spec = {
             "image_shape": shape,
             "w_dim": int(w_dim),
