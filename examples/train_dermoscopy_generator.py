@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 
 import latentwalk as lw
-import numpy as np
 from latentwalk.datasets import fetch_dermoscopy
-from PIL import Image
 
 
 def main() -> None:
@@ -22,11 +20,11 @@ def main() -> None:
     parser.add_argument("--out", default="dermoscopy.safetensors", help="the weights file")
     parser.add_argument("--checkpoint", default="dermoscopy.checkpoint", help="to resume from")
     parser.add_argument("--max-iter", type=int, default=12000, help="training steps")
-    parser.add_argument("--sheet", help="write a sheet of 128 samples to this PNG")
+    parser.add_argument("--sheets", help="a folder for sheets of samples")
     args = parser.parse_args()
 
     data = fetch_dermoscopy()
-    members = lw.split_patients(data.images, groups=data.groups, random_state=0).members
+    split = lw.split_patients(data.images, groups=data.groups, random_state=0)
     trainer = lw.StyleGAN2Trainer(
         max_iter=args.max_iter,
         batch_size=32,
@@ -38,23 +36,19 @@ def main() -> None:
         mirror=True,
         precision="bfloat16",
         checkpoint=args.checkpoint,
+        sample_sheets=args.sheets,
         device="cpu",
         random_state=0,
         verbose=True,
     )
-    generator = trainer.fit(data.images[members]).generator_.save(args.out, dtype="float16")
+    trainer.fit(
+        data.images[split.members],
+        groups=data.groups[split.members],
+        X_val=data.images[split.calibration],
+        groups_val=data.groups[split.calibration],
+    )
+    generator = trainer.generator_.save(args.out, dtype="float16")
     print(generator, {name: values[-1].round(3) for name, values in trainer.history_.items()})
-    if args.sheet:
-        save_sheet(generator, args.sheet)
-
-
-def save_sheet(generator: lw.Generator, path: str) -> None:
-    """Write 8 rows of 16 samples."""
-    images, _ = generator.sample(128, random_state=0)
-    _, n_channels, size, _ = images.shape
-    grid = images.reshape(8, 16, n_channels, size, size).transpose(0, 3, 1, 4, 2)
-    grid = np.rint(grid.reshape(8 * size, 16 * size, n_channels) * 255).astype(np.uint8)
-    Image.fromarray(grid).save(path)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from latentwalk.generators._generator import Generator
+from latentwalk.generators._snapshots import HeldOut, memorisation_p_value, write_sample_sheet
 from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
 from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
-from latentwalk.utils import check_targets, progress, resolve_device, validate_images
+from latentwalk.utils import (
+    check_groups,
+    check_images,
+    check_targets,
+    progress,
+    resolve_device,
+    validate_images,
+)
 
 LOG_INTERVAL = 50
 
@@ -65,7 +73,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
         resumed from, exactly, when it exists. It holds tensors alone and is read as such.
     checkpoint_interval : int, default=500
-        Steps between two saves.
+        Steps between two saves, sample sheets and tests for memorisation.
+    sample_sheets : path-like, default=None
+        A folder that gets a PNG of samples at every interval, from the same latents each time.
     device : str or torch.device, default=None
         None is "cuda" where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -80,7 +90,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     history_ : dict of ndarray
         ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
         discriminator on real images: near 1 it overfits), ``r1`` and ``augment_p``, means over 50
-        steps.
+        steps; with `X_val` also ``snapshot_step`` and ``memorisation_p``, the exact p-value that
+        samples come nearer to the training subjects than to those of `X_val`.
     n_iter_ : int
         Steps done.
     n_features_in_ : int
@@ -88,8 +99,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    A generator can copy its training images, more so the longer it trains on a small set. Audit
-    its samples with `PrivacyAuditor` before building on it.
+    A generator can copy its training images, more so the longer it trains on a small set: give
+    calibration images as `X_val`, stop before ``memorisation_p`` falls, and audit its samples with
+    `PrivacyAuditor` before building on it.
 
     References
     ----------
@@ -125,6 +137,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         "precision": [StrOptions({"float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
+        "sample_sheets": [str, os.PathLike, None],
         "device": [str, torch.device, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -148,6 +161,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         precision: str = "float32",
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: int = 500,
+        sample_sheets: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
         random_state: Any = None,
         verbose: bool = False,
@@ -167,20 +181,36 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         self.precision = precision
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval
+        self.sample_sheets = sample_sheets
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        groups_val: ArrayLike | None = None,
+    ) -> Self:
         """Train on images X, class-conditional on y.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_channels, size, size)
-            uint8 or float in [0, 1]; size is a power of two, at least 8.
+            uint8 or float in [0, 1]; size is a power of two, at least 8. A uint8 ``np.memmap`` is
+            read batch by batch.
         y : array-like of int of shape (n_samples,), default=None
             Classes 0..n_classes-1, each with two images or more.
+        groups : array-like of shape (n_samples,), default=None
+            Subject ids, for the test against `X_val`; None makes every image its own subject.
+        X_val : array-like of shape (n_val, n_channels, size, size), default=None
+            Calibration images: nothing is trained on them. They show whether the generator copies.
+        groups_val : array-like of shape (n_val,), default=None
+            Their subject ids.
 
         Returns
         -------
@@ -190,7 +220,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         images = validate_images(self, X)
         size = _check_size(images)
         labels, n_classes = _check_classes(check_targets(y, len(images)))
-        device = resolve_device(self.device)
+        held_out = _check_held_out(images, groups, X_val, groups_val)
         config = StyleGAN2Config(
             channels=block_channels(size, self.channel_base, self.channel_max),
             img_channels=images.shape[1],
@@ -200,8 +230,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             mapping_layers=self.mapping_layers,
         )
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        state = TrainingState(config, self._options(size), device, seed)
-        self._train(state, _to_bytes(images).to(device), labels)
+        state = TrainingState(config, self._options(size), resolve_device(self.device), seed)
+        self._train(state, images, labels, held_out)
         self.n_iter_ = state.step
         self.generator_ = Generator.from_stylegan2(state.ema.cpu())
         return self
@@ -221,9 +251,13 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         )
 
     def _train(
-        self, state: TrainingState, images: torch.Tensor, labels: NDArray[Any] | None
+        self,
+        state: TrainingState,
+        images: NDArray[Any],
+        labels: NDArray[Any] | None,
+        held_out: HeldOut | None,
     ) -> None:
-        """Run the steps that are left, saving at intervals and when interrupted."""
+        """Run the steps that are left; an interrupt saves what was done."""
         history: dict[str, list[float]] = defaultdict(list)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         if path is not None and path.exists():
@@ -235,17 +269,34 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             for _ in progress(steps, desc="training", verbose=self.verbose):
                 for name, value in train_step(state, images, codes).items():
                     recent[name].append(value)
-                if state.step % LOG_INTERVAL == 0 or state.step == self.max_iter:
+                last = state.step == self.max_iter
+                if state.step % LOG_INTERVAL == 0 or last:
                     _log(history, recent, state.step)
-                if path is not None and state.step % self.checkpoint_interval == 0:
+                if state.step % self.checkpoint_interval == 0 or last:
+                    self._look(state, images, held_out, history)
                     _save_checkpoint(path, state, history)
         except KeyboardInterrupt:
-            if path is not None:
-                _save_checkpoint(path, state, history)
-            raise
-        if path is not None:
             _save_checkpoint(path, state, history)
+            raise
         self.history_ = {name: np.asarray(values) for name, values in history.items()}
+
+    def _look(
+        self,
+        state: TrainingState,
+        images: NDArray[Any],
+        held_out: HeldOut | None,
+        history: dict[str, list[float]],
+    ) -> None:
+        """Write a sample sheet and test for memorisation, where asked."""
+        if self.sample_sheets is None and held_out is None:
+            return
+        generator = Generator.from_stylegan2(state.ema)
+        if self.sample_sheets is not None:
+            name = f"samples-{state.step:07d}.png"
+            write_sample_sheet(generator, Path(self.sample_sheets) / name)
+        if held_out is not None:
+            history["snapshot_step"].append(state.step)
+            history["memorisation_p"].append(memorisation_p_value(generator, images, held_out))
 
 
 def _check_size(images: NDArray[Any]) -> int:
@@ -279,10 +330,23 @@ def _check_classes(y: NDArray[Any] | None) -> tuple[NDArray[np.int64] | None, in
     return y.astype(np.int64), len(classes)
 
 
-def _to_bytes(images: NDArray[Any]) -> torch.Tensor:
-    if images.dtype != np.uint8:
-        images = np.rint(images * 255).astype(np.uint8)
-    return torch.as_tensor(images)
+def _check_held_out(
+    images: NDArray[Any],
+    groups: ArrayLike | None,
+    X_val: ArrayLike | None,
+    groups_val: ArrayLike | None,
+) -> HeldOut | None:
+    """The calibration images with the subject codes of both sets, which share no subject."""
+    if X_val is None:
+        return None
+    val = check_images(X_val, images.shape[1:], name="X_val")
+    member_codes = check_groups(groups, len(images))
+    codes = check_groups(groups_val, len(val), name="groups_val")
+    if groups is not None and groups_val is not None:
+        shared = np.intersect1d(np.asarray(groups), np.asarray(groups_val))
+        if len(shared):
+            raise ValueError(f"groups and groups_val share {len(shared)} subjects; expected none")
+    return HeldOut(val, codes, member_codes)
 
 
 def _log(history: dict[str, list[float]], recent: dict[str, list[float]], step: int) -> None:
@@ -293,8 +357,12 @@ def _log(history: dict[str, list[float]], recent: dict[str, list[float]], step: 
     recent.clear()
 
 
-def _save_checkpoint(path: Path, state: TrainingState, history: dict[str, list[float]]) -> None:
+def _save_checkpoint(
+    path: Path | None, state: TrainingState, history: dict[str, list[float]]
+) -> None:
     """Write beside the file and move: an interrupt leaves the old checkpoint whole."""
+    if path is None:
+        return
     content = {"config": state.config.to_dict(), "state": state.state_dict()}
     partial = path.with_name(path.name + ".partial")
     torch.save(content | {"history": dict(history)}, partial)

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentwalk.generators._augment import augment
 from latentwalk.generators._discriminator import Discriminator
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.utils import to_numpy, to_tensor
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -92,17 +94,20 @@ def _channels_last(module: M, device: torch.device) -> M:
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def train_step(state: TrainingState, images: Tensor, labels: Tensor | None) -> dict[str, float]:
+def train_step(
+    state: TrainingState, images: NDArray[Any], labels: Tensor | None
+) -> dict[str, float]:
     """One generator and one discriminator update; returns the losses of the step.
 
-    images : uint8 tensor of shape (n_samples, c, h, w); labels : int tensor (n_samples,) or None.
+    images : checked images, read a batch at a time; labels : int tensor (n_samples,) or None.
     """
     options = state.options
     log = {"loss_generator": _generator_step(state, _draw_classes(state, labels))}
     rows = torch.randint(
         len(images), (options.batch_size,), generator=state.rng, device=state.device
     )
-    real = images[rows].to(memory_format=torch.channels_last).float() / 127.5 - 1
+    real = to_tensor(images[to_numpy(rows)], state.device) * 2 - 1
+    real = real.to(memory_format=torch.channels_last)
     if options.mirror:
         flip = torch.rand(len(real), 1, 1, 1, generator=state.rng, device=state.device) < 0.5
         real = torch.where(flip, real.flip(3), real)

@@ -7,6 +7,7 @@ from latentwalk import StyleGAN2Trainer
 from latentwalk.generators import _trainer
 from latentwalk.generators._augment import augment
 from latentwalk.generators._discriminator import Discriminator, minibatch_deviation
+from latentwalk.generators._snapshots import HeldOut, memorisation_p_value
 from latentwalk.generators._stylegan2 import StyleGAN2Config
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -153,6 +154,47 @@ def test_augmentation_follows_a_discriminator_that_is_too_sure(images):
     eager = {"ada_images": 400, "random_state": 0, **SMALL}
     always = StyleGAN2Trainer(max_iter=100, ada_target=-0.99, **eager).fit(images)
     assert always.history_["augment_p"][-1] > 0.5
+
+
+def test_a_copying_generator_is_noticed_and_one_that_copies_nobody_is_not():
+    rng = np.random.default_rng(0)
+    members, others = rng.uniform(size=(2, 60, 1, 8, 8)).astype(np.float32)
+    held_out = HeldOut(others, np.arange(60), np.arange(60))
+
+    class Sampler:
+        def __init__(self, samples):
+            self.samples = samples
+
+        def sample(self, n_samples, **_):
+            return self.samples, None
+
+    assert memorisation_p_value(Sampler(members), members, held_out) < 1e-6
+    fresh = rng.uniform(size=(60, 1, 8, 8)).astype(np.float32)
+    assert memorisation_p_value(Sampler(fresh), members, held_out) > 0.05
+    assert memorisation_p_value(Sampler(others), members, held_out) > 0.5
+
+
+def test_snapshots_write_sheets_and_test_against_calibration_images(images, tmp_path):
+    trainer = StyleGAN2Trainer(
+        max_iter=5, checkpoint_interval=2, sample_sheets=tmp_path / "sheets", **SMALL
+    )
+    trainer.fit(images[:8], groups=np.arange(8) // 2, X_val=images[8:], groups_val=[9, 9, 8, 8])
+    sheets = sorted(p.name for p in (tmp_path / "sheets").iterdir())
+    assert sheets == [f"samples-000000{step}.png" for step in (2, 4, 5)]
+    assert trainer.history_["snapshot_step"].tolist() == [2, 4, 5]
+    assert (
+        (trainer.history_["memorisation_p"] > 0) & (trainer.history_["memorisation_p"] <= 1)
+    ).all()
+    with pytest.raises(ValueError, match="share 1 subjects"):
+        trainer.fit(images[:8], groups=np.arange(8), X_val=images[8:], groups_val=[7, 8, 9, 9])
+
+
+def test_images_on_disk_are_read_batch_by_batch(images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    settings = {"max_iter": 3, "random_state": 0, **SMALL}
+    on_disk = StyleGAN2Trainer(**settings).fit(mapped)
+    assert on_disk.generator_ == StyleGAN2Trainer(**settings).fit(images).generator_
 
 
 def test_minibatch_deviation_sees_a_collapsed_batch():
