@@ -9,6 +9,7 @@ from latentwalk.metrics._conformal import (
     conformal_p_values,
     n_holdout_to_certify,
 )
+from latentwalk.metrics._diversity import vendi_score
 from latentwalk.metrics._duplicates import exact_duplicates, match_keys, n_repeated, row_keys
 from latentwalk.metrics._exact import (
     ExactTest,
@@ -18,22 +19,48 @@ from latentwalk.metrics._exact import (
     smallest_detectable_leak,
 )
 from latentwalk.metrics._exposure import exposure, subject_minima
+from latentwalk.metrics._fidelity import frechet_distance, kernel_distance
+from latentwalk.metrics._fidelity_common import Metric, SmallSampleWarning
+from latentwalk.metrics._fidelity_novelty import (
+    authenticity,
+    data_copying_score,
+    mean_minimum_distance,
+)
+from latentwalk.metrics._fidelity_report import FidelityReport, FidelityRow, fidelity_report
+from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
+from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
 from latentwalk.metrics._roc import Rate, auc, roc_points, tpr_at_fpr
 from latentwalk.metrics._share import ShareTest, share_test
 from latentwalk.metrics._verdict import Verdict, verdict
 
 __all__ = [
     "ExactTest",
+    "FidelityReport",
+    "FidelityRow",
+    "Metric",
     "Rate",
     "ShareTest",
+    "SmallSampleWarning",
     "Verdict",
+    "alpha_precision",
     "auc",
+    "authenticity",
     "benjamini_hochberg",
+    "beta_recall",
     "conformal_p_values",
+    "coverage",
+    "data_copying_score",
+    "density",
     "exact_duplicates",
     "exact_test",
     "exposure",
+    "fidelity_report",
+    "frechet_distance",
+    "improved_precision",
+    "improved_recall",
+    "kernel_distance",
     "match_keys",
+    "mean_minimum_distance",
     "n_exposed_lower",
     "n_holdout_to_certify",
     "n_repeated",
@@ -44,5 +71,6 @@ __all__ = [
     "smallest_detectable_leak",
     "subject_minima",
     "tpr_at_fpr",
+    "vendi_score",
     "verdict",
 ]
