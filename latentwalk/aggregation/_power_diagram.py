@@ -1,0 +1,175 @@
+"""Groups of at least k with the least squared error: the cells of a power diagram."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from latentwalk.aggregation._mdav import mdav
+from latentwalk.aggregation._programs import assign, separate
+from latentwalk.aggregation._units import group_means
+from latentwalk.neighbors import ExactNeighbors
+
+N_CANDIDATES = 20
+MAX_CUTS = 50
+# of the largest deviation of a site: what ties points apart that mirror each other at two sites
+JITTERS = (0.0, 1e-7, 1e-5, 1e-3)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+class PowerDiagram(NamedTuple):
+    """Cells: a point x lies in the cell of the site s of least ``|x - s|^2 - weight``."""
+
+    labels: Ints  # (n_points,), the cell of each point that was grouped
+    sites: Floats  # (n_cells, n_features)
+    weights: Floats  # (n_cells,), with mean 0
+
+
+def power_diagram(
+    X: ArrayLike,
+    k: int,
+    *,
+    init: ArrayLike | None = None,
+    max_iter: int = 3,
+    random_state: int | np.random.RandomState | None = None,
+) -> PowerDiagram:
+    """Group distinct points by the least squared distance to sites, at least k in each group.
+
+    For given sites the best groups of at least k points are the optimum of a transportation
+    problem, whose dual variables are the weights of a power diagram: sites and weights alone
+    reproduce the groups. Groups and sites, the means of the groups, are improved in turn; the
+    error never rises. There are as many groups as `init` has, by default ``n_points // k`` of k to
+    2k - 1 points.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_points, n_features)
+        Distinct points, at least k.
+    k : int
+        The smallest number of points in a group.
+    init : array-like of shape (n_points,), default=None
+        The groups to start from, numbered from 0, each of at least k; None is `mdav`.
+    max_iter : int, default=3
+        The most rounds; it stops where the groups no longer change.
+    random_state : int, RandomState or None, default=None
+        Draws the minute displacement of sites that breaks ties; without ties it has no effect.
+
+    Returns
+    -------
+    diagram : PowerDiagram
+        Labels, sites and weights. The labels are the nearest cells of the points, up to points
+        so close together that float64 cannot tell their power distances apart.
+
+    Raises
+    ------
+    ValueError
+        For fewer than k points, or a group of `init` under k.
+    RuntimeError
+        When a linear program does not solve.
+
+    References
+    ----------
+    F. Aurenhammer, F. Hoffmann and B. Aronov, "Minkowski-type theorems and least-squares
+    clustering", Algorithmica 20 (1998). S. Borgwardt, A. Brieden and P. Gritzmann, "An LP-based
+    k-means algorithm for balancing weighted point sets", EJOR 263 (2017).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.aggregation import power_diagram
+    >>> X = np.array([[0.0], [1.0], [2.0], [7.0], [8.0]])
+    >>> diagram = power_diagram(X, k=2)
+    >>> diagram.labels, diagram.sites.ravel()
+    (array([1, 1, 1, 0, 0]), array([7.5, 1. ]))
+    """
+    X = np.asarray(X, dtype=np.float64)
+    labels = mdav(X, k) if init is None else _check_init(init, len(X), k)
+    rng = check_random_state(random_state)
+    diagram = None
+    for _ in range(max_iter):
+        diagram = _optimal_cells(X, group_means(X, labels), labels, k, rng)
+        if np.array_equal(diagram.labels, labels):
+            break
+        labels = diagram.labels
+    if diagram is None:
+        raise ValueError(f"max_iter={max_iter!r}; expected a positive integer")
+    return diagram
+
+
+def _check_init(init: ArrayLike, n_points: int, k: int) -> Ints:
+    labels = np.asarray(init, dtype=np.intp)
+    if labels.shape != (n_points,) or labels.min() < 0:
+        raise ValueError(f"init has shape {labels.shape}; expected ({n_points},) groups from 0 on")
+    if np.bincount(labels).min() < k:
+        raise ValueError(f"init has a group of {np.bincount(labels).min()}; k={k} is the least")
+    return labels
+
+
+def _optimal_cells(
+    X: Floats, sites: Floats, labels: Ints, k: int, rng: np.random.RandomState
+) -> PowerDiagram:
+    """The best groups for these sites, and weights that reproduce them.
+
+    Points that mirror each other at two sites tie. Sites in general position leave no ties among
+    distinct points, so sites that tie are displaced, as little as it takes.
+    """
+    if len(sites) == 1:
+        return PowerDiagram(np.zeros(len(X), dtype=np.intp), sites, np.zeros(1))
+    spread = float(np.abs(sites - sites.mean(axis=0)).max())
+    best, fewest = None, len(X) + 1
+    for jitter in JITTERS:
+        moved = sites + jitter * spread * rng.standard_normal(sites.shape) if jitter else sites
+        diagram, n_tied = _cells(X, moved, labels, k)
+        if n_tied < fewest:
+            best, fewest = diagram, n_tied
+        if n_tied == 0:
+            break
+    if best is None:
+        raise RuntimeError("no assignment was found")
+    return best
+
+
+def _cells(X: Floats, sites: Floats, labels: Ints, k: int) -> tuple[PowerDiagram, int]:
+    """Solve over each point's nearest sites, opening any edge that the result violates.
+
+    Returns the diagram and the number of points that tie: those whose nearest cell is another
+    one although that edge was open.
+    """
+    n_sites = len(sites)
+    nearest = ExactNeighbors(sites).kneighbors(X, min(N_CANDIDATES, n_sites))[1]
+    # with its current site open to each point, the current groups are feasible
+    open_edges = _edges(np.column_stack([nearest, labels]), n_sites)
+    for _ in range(MAX_CUTS):
+        points, ends = np.divmod(open_edges, n_sites)
+        costs = _squared_distances(X, sites, points, ends)
+        scale = float(costs.mean())
+        found = assign(points, ends, costs / scale, (len(X), n_sites), k)
+        weights = separate(points, ends, costs / scale, found, n_sites)[0] * scale
+        cell = ExactNeighbors(sites, weights=weights).kneighbors(X, 1)[1][:, 0]
+        violated = np.flatnonzero(cell != found) * n_sites + cell[cell != found]
+        n_open = len(open_edges)
+        open_edges = np.union1d(open_edges, violated)
+        if len(open_edges) == n_open:
+            return PowerDiagram(found, sites, weights), len(violated)
+    raise RuntimeError(f"the groups did not settle within {MAX_CUTS} rounds of opened edges")
+
+
+def _edges(sites_of_points: Ints, n_sites: int) -> Ints:
+    """Edges as sorted distinct numbers, point * n_sites + site."""
+    return np.unique(np.arange(len(sites_of_points))[:, None] * n_sites + sites_of_points)
+
+
+def _squared_distances(X: Floats, sites: Floats, points: Ints, ends: Ints) -> Floats:
+    """Squared lengths of the edges, by differences, in blocks that fit into memory."""
+    squared = np.empty(len(points))
+    step = max(1, 2**23 // X.shape[1])
+    for start in range(0, len(points), step):
+        block = slice(start, start + step)
+        difference = X[points[block]] - sites[ends[block]]
+        squared[block] = np.einsum("ij,ij->i", difference, difference)
+    return squared

@@ -1,0 +1,114 @@
+"""The two linear programs: who goes to which site, and the weights that say so of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+TOLERANCE = 1e-10
+LARGEST_MARGIN = 1.0
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: int) -> Ints:
+    """Assign each point to a site at the least total cost, at least k points to each site.
+
+    The program is a transportation problem, whose vertices are integral: its relaxation, solved
+    by a simplex method, gives whole points.
+
+    Parameters
+    ----------
+    points, sites : ndarray of shape (n_edges,)
+        The edges that are open, sorted by point.
+    costs : ndarray of shape (n_edges,)
+        The cost of each edge.
+    shape : tuple (n_points, n_sites)
+    k : int
+        The fewest points of a site.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_points,)
+        The site of each point.
+
+    Raises
+    ------
+    RuntimeError
+        When no assignment over these edges fills every site.
+    """
+    n_points, n_sites = shape
+    each, ones = np.arange(len(costs)), np.ones(len(costs))
+    result = linprog(
+        costs,
+        A_eq=csr_array((ones, (points, each)), shape=(n_points, len(costs))),
+        b_eq=np.ones(n_points),
+        A_ub=csr_array((-ones, (sites, each)), shape=(n_sites, len(costs))),
+        b_ub=np.full(n_sites, -float(k)),
+        method="highs-ds",
+        options={"dual_feasibility_tolerance": TOLERANCE},
+    )
+    chosen = _solution(result, "assignment") > 0.5
+    if not np.array_equal(points[chosen], np.arange(n_points)):
+        raise RuntimeError("the assignment program gave no integral vertex")
+    return sites[chosen]
+
+
+def separate(
+    points: Ints, sites: Ints, costs: Floats, labels: Ints, n_sites: int
+) -> tuple[Floats, float]:
+    """Find weights under which each point's own site is the cheapest, by the widest margin.
+
+    The weights w maximise t, capped, subject to ``cost_ij - w_j >= cost_ia - w_a + t`` for each
+    point i of site a and each open edge (i, j). Of all points of a that have an edge to j only the
+    tightest binds, so that the program has a row for a pair of sites, not for an edge.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_sites,)
+        With mean 0.
+    margin : float
+        t: positive where the weights tell every point's site, 0 for ties.
+    """
+    source, gap = labels[points], costs - own_costs(points, sites, costs, labels)
+    other = source != sites
+    if not other.any():
+        return np.zeros(n_sites), LARGEST_MARGIN
+    pair = source[other] * n_sites + sites[other]
+    order = np.lexsort((gap[other], pair))
+    pair, first = np.unique(pair[order], return_index=True)
+    slack = gap[other][order][first]
+    each, ones = np.arange(len(pair)), np.ones(len(pair))
+    columns = np.concatenate([pair % n_sites, pair // n_sites, np.full(len(pair), n_sites)])
+    values = np.concatenate([ones, -ones, ones])
+    result = linprog(
+        np.append(np.zeros(n_sites), -1.0),
+        A_ub=csr_array((values, (np.tile(each, 3), columns)), shape=(len(pair), n_sites + 1)),
+        b_ub=slack,
+        bounds=[(None, None)] * n_sites + [(None, LARGEST_MARGIN)],
+        method="highs-ipm",
+        options={"primal_feasibility_tolerance": TOLERANCE},
+    )
+    solution = _solution(result, "weight")
+    weights = solution[:n_sites]
+    return weights - weights.mean(), float(solution[-1])
+
+
+def own_costs(points: Ints, sites: Ints, costs: Floats, labels: Ints) -> Floats:
+    """Return the cost of its own site for the point of each edge."""
+    own = sites == labels[points]
+    cost = np.full(len(labels), np.nan)
+    cost[points[own]] = costs[own]
+    return cost[points]
+
+
+def _solution(result: Any, program: str) -> Floats:
+    """The solution, or an error that says how the solver ended."""
+    if result.status != 0:
+        raise RuntimeError(f"the {program} program ended without a solution: {result.message}")
+    return np.asarray(result.x, dtype=np.float64)
