@@ -22,6 +22,7 @@ MEANINGS = {
     "NO EVIDENCE": "the attacks that were run found no exposed patient; others were not run.",
     "UNDERPOWERED": "too few patients were held out to see a leak of the tolerated size.",
     "INVALID": "a control of the audit failed; its figures say nothing.",
+    "no verdict": "no patients were held out, so that the audit describes and does not judge.",
     "not audited": "nobody has measured what these images give away.",
 }
 
@@ -76,7 +77,7 @@ def write_images(folder: Path, X: NDArray[np.uint8]) -> list[str]:
     names = [f"images/{i:0{width}d}.png" for i in range(len(X))]
     for name, image in zip(names, X, strict=True):
         pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name, optimize=True)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name)
     return names
 
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 # devices, paths, weights and everything that is fitted stay out.
 PUBLIC_PARAMETERS = {
     "GANInverter": ("latent_space", "max_iter"),
-    "KSameAggregator": ("k", "small_classes"),
+    "KSameAggregator": ("k", "method", "small_classes"),
     "GuidedWalker": ("latent_space", "objective", "n_points", "max_iter"),
     "GANDecoder": ("latent_space", "output_dtype"),
 }
@@ -70,7 +70,13 @@ def public_audit(report: Any) -> dict[str, Any]:
     if report is None:
         return {"verdict": "not audited"}
     figures = {name: plain(getattr(report, name, None)) for name in PUBLIC_FIGURES}
-    return {"verdict": str(report.verdict)} | figures
+    return {"verdict": verdict_of(report)} | figures
+
+
+def verdict_of(report: Any) -> str:
+    """Return a report's verdict in words; an audit without held-out patients gives none."""
+    verdict = getattr(report, "verdict", "unknown")
+    return "no verdict" if verdict is None else str(verdict)
 
 
 def public_step(step: Any) -> dict[str, Any]:

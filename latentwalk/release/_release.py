@@ -22,7 +22,7 @@ from latentwalk.release._files import (
     write_labels,
     write_manifest,
 )
-from latentwalk.release._manifest import build_manifest
+from latentwalk.release._manifest import build_manifest, verdict_of
 from latentwalk.utils import check_images, check_targets
 
 REFUSED = ("LEAK", "INVALID")
@@ -143,7 +143,7 @@ def _check_verdict(report: Any, allow: str | None) -> str | None:
         raise ValueError(f"allow={allow!r}; expected a reason in words, or None")
     if report is None:
         return None
-    verdict = getattr(report, "verdict", None)
+    verdict = verdict_of(report)
     if verdict not in MEANINGS:
         raise TypeError(
             f"report is a {type(report).__name__} with verdict {verdict!r}; expected what "

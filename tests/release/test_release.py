@@ -180,6 +180,12 @@ def test_a_bad_verdict_is_refused_unless_a_reason_is_recorded(tmp_path, images, 
     assert "a public test set" in (release / "README.txt").read_text()
 
 
+def test_an_audit_without_held_out_patients_is_no_verdict(tmp_path, images):
+    release = write_release(tmp_path / "release", images, report=Report(verdict=None))
+    assert json.loads((release / "manifest.json").read_text())["audit"]["verdict"] == "no verdict"
+    assert "no patients were held out" in (release / "README.txt").read_text()
+
+
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path, images):
     (tmp_path / "note").write_text("mine")
     with pytest.raises(FileExistsError, match="not an empty folder"):
@@ -213,7 +219,7 @@ def test_labels_that_look_like_patient_ids_are_refused(tmp_path, images):
 
 
 def test_other_reports_and_pipelines_are_type_errors(tmp_path, images):
-    with pytest.raises(TypeError, match="report is a str with verdict None"):
+    with pytest.raises(TypeError, match="report is a str with verdict 'unknown'"):
         write_release(tmp_path / "release", images, report="NO EVIDENCE")
     with pytest.raises(TypeError, match="pipeline is a list"):
         write_release(tmp_path / "release", images, pipeline=[])
