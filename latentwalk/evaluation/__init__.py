@@ -1,0 +1,24 @@
+"""Evaluation: what is known before a run, and what scikit-learn's own tools can score after it.
+
+`check_pipeline` names everything that would fail an hour later. `TrainOnSynthetic` puts a release
+and a classifier where cross-validation and grid search expect one estimator: it learns from
+synthetic images and is scored on real ones; the privacy scores read the audit it keeps.
+"""
+
+from latentwalk.evaluation._check_pipeline import check_pipeline
+from latentwalk.evaluation._scores import (
+    neg_collision_rate_score,
+    neg_n_exposed_score,
+    neg_tpr_score,
+)
+from latentwalk.evaluation._train_on_synthetic import TrainOnSynthetic
+from latentwalk.evaluation._tstr import tstr_score
+
+__all__ = [
+    "TrainOnSynthetic",
+    "check_pipeline",
+    "neg_collision_rate_score",
+    "neg_n_exposed_score",
+    "neg_tpr_score",
+    "tstr_score",
+]

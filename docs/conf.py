@@ -1,0 +1,70 @@
+"""How the documentation is built: `make docs`."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+# the gallery runs the demo on fewer images; its page says on how many
+os.environ.setdefault("LATENTWALK_DEMO", "small")
+os.environ.setdefault("LATENTWALK_DEMO_DIR", str(HERE / "_build" / "demo"))
+
+project = "latentwalk"
+author = "the latentwalk developers"
+version = release = installed_version("latentwalk")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "templates"]
+templates_path = ["templates"]
+default_role = "py:obj"
+nitpicky = False
+# the gallery's settings hold a compiled pattern, which Sphinx cannot keep between builds
+suppress_warnings = ["config.cache"]
+
+autosummary_generate = True
+autosummary_imported_members = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "latentwalk"
+html_show_sourcelink = False
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_sidebars = {"index": [], "install": [], "quickstart": [], "limits": [], "security": []}
+
+sphinx_gallery_conf = {
+    "examples_dirs": str(HERE.parent / "examples"),
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"[/\\]plot_",
+    "ignore_pattern": r"train_|__init__",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+}
+
+REQUEST_METHOD = re.compile(r"set_\w+_request$")
+
+
+def skip_scikit_learn(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool:
+    """Leave out what scikit-learn adds to every estimator: it is documented there."""
+    inherited = (getattr(obj, "__module__", None) or "").startswith("sklearn")
+    return skip or inherited or bool(REQUEST_METHOD.match(name))
+
+
+def setup(app: Any) -> None:
+    """Connect what is above to Sphinx."""
+    app.connect("autodoc-skip-member", skip_scikit_learn)

@@ -1,0 +1,68 @@
+"""check_pipeline: what would fail an hour later fails now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.pipeline import Pipeline
+
+from latentwalk.evaluation._pipeline_checks import CHECKS, Facts
+
+
+def check_pipeline(
+    pipe: Pipeline,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    **fit_params: Any,
+) -> None:
+    """Raise one error that lists everything that is known to go wrong.
+
+    Nothing is trained and nothing is changed. What is looked at: the images and the lengths of y
+    and groups, the parameters of the steps, their generators and latent spaces, the weights file
+    and its hash, the number of patients in every class, and the guides of the walk.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        Of latentwalk's steps; steps of your own are passed over.
+    X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+        The real images.
+    y : array-like of shape (n_samples,), default=None
+        Their classes.
+    groups : array-like of shape (n_samples,), default=None
+        Patient ids.
+    **fit_params
+        What ``pipe.fit_transform`` will get beside X and y, by the same names (``walk__X_real``).
+
+    Raises
+    ------
+    TypeError
+        When `pipe` is not a pipeline.
+    ValueError
+        With a numbered list of the problems.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import latentwalk as lw
+    >>> from latentwalk.datasets import dermoscopy_generator_path
+    >>> from sklearn.pipeline import Pipeline
+    >>> generator = lw.load_generator(dermoscopy_generator_path())
+    >>> pipe = Pipeline([("ksame", lw.KSameAggregator(k=5)), ("decode", lw.GANDecoder(generator))])
+    >>> lw.check_pipeline(pipe, np.zeros((3, 1, 32, 32)))
+    Traceback (most recent call last):
+        ...
+    ValueError: check_pipeline found 2 problems:
+    1. X has images of shape (1, 32, 32); expected (3, 32, 32)
+    2. too few subjects (all rows: 3); 5 are needed for a group (k=5)
+    """
+    if not isinstance(pipe, Pipeline):
+        raise TypeError(f"pipe is a {type(pipe).__name__}; expected a sklearn.pipeline.Pipeline")
+    facts = Facts(dict(pipe.steps), X, y, groups, fit_params)
+    problems = [problem for check in CHECKS for problem in check(facts)]
+    if problems:
+        lines = [f"{i}. {problem}" for i, problem in enumerate(problems, start=1)]
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ValueError("\n".join([f"check_pipeline found {count}:", *lines]))

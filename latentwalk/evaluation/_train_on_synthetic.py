@@ -1,0 +1,217 @@
+"""TrainOnSynthetic: a release and a classifier as one estimator."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from latentwalk.datasets import split_patients
+from latentwalk.evaluation._routing import release_params
+from latentwalk.evaluation._tstr import in_the_form_of
+from latentwalk.utils import check_groups, check_targets, to_float, validate_images
+
+
+def _classifier_has(method: str) -> Any:
+    def check(self: TrainOnSynthetic) -> bool:
+        getattr(getattr(self, "classifier_", self.classifier), method)
+        return True
+
+    return check
+
+
+class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn from a release of the training images, predict real ones.
+
+    A classifier placed after the walk in a pipeline is scored on synthetic copies of its training
+    output, which says nothing. Here ``fit`` holds some patients out, makes the release from the
+    others, trains the classifier on the release alone, audits the release against the patients
+    held out, and keeps the classifier and the report, but neither images nor the release.
+    ``predict`` and ``score`` take real images. So cross-validation and grid search measure what a
+    user of the release would get, and the privacy scores what it was bought with.
+
+    Parameters
+    ----------
+    release : Pipeline or transformer
+        Cloned; its ``fit_transform`` gives a synthetic image for every real one. Steps whose
+        ``fit`` takes ``groups`` or ``X_real`` get the patients and the images of the members.
+    classifier : classifier
+        Cloned; it sees images in the form of ``X``: pass X as rows of features
+        ``(n_samples, n_channels * height * width)`` for scikit-learn's own classifiers.
+    auditor : PrivacyAuditor, default=None
+        Cloned; None is ``PrivacyAuditor()``.
+    holdout_size : float, default=0.3
+        The share of patients held out for the audit, in (0, 1).
+    random_state : int, RandomState instance or None, default=None
+        The draw of the patients held out.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    classifier_ : classifier
+        Trained on synthetic images alone.
+    report_ : AuditReport
+        Of the release against the patients held out.
+    n_features_in_ : int
+        Values of an image.
+
+    See Also
+    --------
+    tstr_score : The same measure for a release that is already there.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import RidgeClassifier
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from latentwalk import TrainOnSynthetic
+    >>> X, y = load_digits(return_X_y=True)
+    >>> coarse = FunctionTransformer(lambda X: (X > 0.5).astype(float))  # stands for a release
+    >>> model = TrainOnSynthetic(coarse, RidgeClassifier(), random_state=0).fit(X / 16, y)
+    >>> model.predict(X[:5] / 16)
+    array([0, 1, 2, 3, 4])
+    >>> model.report_.verdict
+    'LEAK'
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "release": [HasMethods(["fit_transform"])],
+        "classifier": [HasMethods(["fit", "predict"])],
+        "auditor": [HasMethods(["fit", "audit"]), None],
+        "holdout_size": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        release: Any,
+        classifier: Any,
+        *,
+        auditor: Any = None,
+        holdout_size: float = 0.3,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.release = release
+        self.classifier = classifier
+        self.auditor = auditor
+        self.holdout_size = holdout_size
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+        """Make the release of the members, train on it, and audit it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Real images.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        groups : array-like of shape (n_samples,), default=None
+            Patient ids; None makes every image its own patient.
+
+        Returns
+        -------
+        self : TrainOnSynthetic
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            When a length differs, or there are too few patients to hold some out.
+        """
+        self._validate_params()
+        images, classes = self._check(X, y, reset=True)
+        codes = check_groups(groups, len(images))
+        shares = (1 - self.holdout_size, 0.0, 0.0, self.holdout_size)
+        split = split_patients(
+            images, classes, codes, shares=shares, random_state=self.random_state
+        )
+        members, held_out = split.members, split.audit
+        X_syn = self._make_release(images[members], classes[members], codes[members])
+        self.classes_ = np.unique(classes[members])
+        self.classifier_ = clone(self.classifier).fit(X_syn, classes[members])
+        auditor = self._new_auditor().fit(
+            images[members],
+            X_holdout=images[held_out],
+            groups=codes[members],
+            groups_holdout=codes[held_out],
+        )
+        self.report_ = auditor.audit(X_syn)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict the classes of real images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Real images, in the form that ``fit`` had.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The classes.
+        """
+        check_is_fitted(self, "classifier_")
+        return np.asarray(self.classifier_.predict(self._check(X)[0]))
+
+    @available_if(_classifier_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict the probabilities of the classes of real images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Real images, in the form that ``fit`` had.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self, "classifier_")
+        return np.asarray(self.classifier_.predict_proba(self._check(X)[0]))
+
+    def _make_release(
+        self, X: NDArray[Any], y: NDArray[Any], codes: NDArray[np.intp]
+    ) -> NDArray[Any]:
+        release = clone(self.release)
+        params = release_params(release, groups=codes, X_real=X)
+        X_syn = np.asarray(release.fit_transform(X, y, **params))
+        if len(X_syn) != len(X):
+            raise ValueError(
+                f"release gave {len(X_syn)} images for {len(X)}; a row for every row is needed, "
+                "since the classes are those of the rows"
+            )
+        return in_the_form_of(X, X_syn, name="the release")
+
+    def _new_auditor(self) -> Any:
+        from latentwalk.auditing import PrivacyAuditor
+
+        return PrivacyAuditor() if self.auditor is None else clone(self.auditor)
+
+    def _check(self, X: Any, y: Any = None, *, reset: bool = False) -> tuple[Any, Any]:
+        """Images as float32 in [0, 1] in the form that they came in, and classes."""
+        if np.ndim(X) == 4:
+            X = validate_images(self, X, reset=reset)
+        elif y is None:
+            X = validate_data(self, X, reset=reset)
+        else:
+            X, y = validate_data(self, X, y, reset=reset)
+        if y is not None:
+            check_classification_targets(y)
+            y = check_targets(y, len(X))
+        return to_float(X), y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
