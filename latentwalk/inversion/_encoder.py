@@ -1,0 +1,223 @@
+"""The encoder: an image to the latent that made it, learned on the generator's own samples.
+
+There the latents are known, so that the encoder needs no real image and no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import log2
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentwalk.generators import Generator, LatentSpace
+from latentwalk.inversion._objective import Objective
+from latentwalk.inversion._prior import draw_latents, latent_scale, widen
+from latentwalk.utils import progress
+
+MAX_SIZE = 64
+GRID = 4
+BATCH_SIZE = 64
+POOL_SIZE = 4096
+NOISE = 0.1
+LEARNING_RATE = 2e-3
+FINE_TUNING_RATE = 2e-4
+
+
+class LatentEncoder(nn.Module):
+    """Strided convolutions down to a 4x4 grid and a linear layer.
+
+    Images above 64 pixels are first reduced by averaging: a start needs no more detail.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, image_shape: tuple[int, int, int], mean: Tensor, std: Tensor, width: int = 32
+    ) -> None:
+        super().__init__()
+        channels, *size = image_shape
+        n_halvings = max(int(log2(min(max(size), MAX_SIZE) / GRID)), 1)
+        widths = [min(width * 2**i, 4 * width) for i in range(n_halvings + 1)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2)]
+        for below, above in pairwise(widths):
+            layers += [nn.Conv2d(below, above, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        layers += [nn.AdaptiveAvgPool2d(GRID), nn.Flatten()]
+        head = nn.Linear(widths[-1] * GRID**2, len(mean))
+        # untrained, the encoder gives the mean latent
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        layers.append(head)
+        self.layers = nn.Sequential(*layers)
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def standardized(self, images: Tensor) -> Tensor:
+        """Images in [0, 1] to latents in standard deviations from their mean, (n, width)."""
+        return self.layers(shrink(images) * 2 - 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.mean + self.std * self.standardized(images)
+
+
+def train_encoder(
+    generator: Generator,
+    latent_space: LatentSpace,
+    n_iter: int,
+    rng: torch.Generator,
+    autocast: torch.autocast,
+    *,
+    verbose: bool = False,
+) -> LatentEncoder:
+    """Train an encoder on samples of the generator.
+
+    Parameters
+    ----------
+    generator : Generator
+        Makes the training set.
+    latent_space : {"w", "w+", "z"}
+        What is inverted to. In W+ the encoder learns w, to be repeated.
+    n_iter : int
+        Steps of 64 images. With 0 the encoder gives the mean latent.
+    rng : torch.Generator
+        Its device is where the training runs.
+    autocast : torch.autocast
+        The precision of the forward passes.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    encoder : LatentEncoder
+        In eval mode, frozen.
+    """
+    space: LatentSpace = "z" if latent_space == "z" else "w"
+    encoder = _untrained(generator, space, rng)
+    if n_iter:
+        n_samples = min(POOL_SIZE, n_iter * BATCH_SIZE)
+        latents = draw_latents(generator, space, n_samples, rng)
+        images = _decode(generator, latents, space, autocast)
+        targets = (latents - encoder.mean) / encoder.std
+
+        def loss(rows: Tensor) -> Tensor:
+            batch = _add_noise(images[rows], rng)
+            with autocast:
+                found = encoder.standardized(batch)
+            return (found.float() - targets[rows]).square().mean()
+
+        minimize(encoder, loss, n_samples, n_iter, rng, verbose=verbose)
+    return encoder.eval().requires_grad_(False)
+
+
+def minimize(
+    module: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    n_samples: int,
+    n_iter: int,
+    rng: torch.Generator,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    verbose: bool = False,
+) -> None:
+    """Train a module by Adam with one cycle of the learning rate; `loss` takes row indices."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=max(n_iter, 2), pct_start=0.1
+    )
+    for _ in progress(range(n_iter), desc="encoder", verbose=verbose):
+        rows = torch.randint(n_samples, (BATCH_SIZE,), generator=rng, device=rng.device)
+        optimizer.zero_grad()
+        loss(rows).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        scheduler.step()
+
+
+def fine_tune_encoder(
+    encoder: LatentEncoder,
+    objective: Objective,
+    images: Tensor,
+    n_iter: int,
+    rng: torch.Generator,
+    *,
+    verbose: bool = False,
+) -> None:
+    """Train the encoder further, on what the objective says of its latents for given images.
+
+    Parameters
+    ----------
+    encoder : LatentEncoder
+        Of `train_encoder`; changed in place.
+    objective : Objective
+        What the inversion minimises.
+    images : Tensor of shape (n, c, h, w)
+        In [0, 1].
+    n_iter, rng, verbose
+        See `train_encoder`.
+    """
+    encoder.train().requires_grad_(True)
+
+    def loss(rows: Tensor) -> Tensor:
+        batch = images[rows]
+        with objective.autocast:
+            found = encoder(batch).float()
+        latents = widen(found, objective.generator, objective.latent_space)
+        return objective(latents, objective.features(batch)).mean()
+
+    minimize(
+        encoder, loss, len(images), n_iter, rng, learning_rate=FINE_TUNING_RATE, verbose=verbose
+    )
+    encoder.eval().requires_grad_(False)
+
+
+def _untrained(
+    generator: Generator, latent_space: LatentSpace, rng: torch.Generator
+) -> LatentEncoder:
+    mean, std = (torch.as_tensor(np.array(v)) for v in latent_scale(generator, latent_space))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.initial_seed())
+        encoder = LatentEncoder(generator.image_shape, mean, std)
+    return encoder.to(rng.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@torch.no_grad()
+def _decode(
+    generator: Generator, latents: Tensor, latent_space: LatentSpace, autocast: torch.autocast
+) -> Tensor:
+    """Images of the latents, at the size that the encoder sees."""
+    parts = []
+    for batch in torch.split(latents, BATCH_SIZE):
+        with autocast:
+            images = generator.decode(batch, latent_space).float()
+        parts.append(shrink(images))
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def shrink(images: Tensor) -> Tensor:
+    """Average images down to at most 64 pixels a side."""
+    height, width = (min(s, MAX_SIZE) for s in images.shape[2:])
+    if (height, width) == images.shape[2:]:
+        return images
+    return F.adaptive_avg_pool2d(images, (height, width))
+
+
+def _add_noise(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Gaussian noise of a strength drawn for each image: real ones have texture of their own."""
+    strength = NOISE * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)
+    noise = torch.randn(images.shape, generator=rng, device=rng.device)
+    return images + strength * noise.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def encode(encoder: LatentEncoder, images: Tensor) -> Tensor:
+    """Latents of images (n, c, h, w), bit for bit the same in any batch.
+
+    Rows are encoded 64 at a time, the last batch filled up: kernels differ with the batch's size.
+    """
+    n_missing = -len(images) % BATCH_SIZE
+    filled = torch.cat([images, images.new_zeros(n_missing, *images.shape[1:])])
+    return torch.cat([encoder(batch) for batch in torch.split(filled, BATCH_SIZE)])[: len(images)]

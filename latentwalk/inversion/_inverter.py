@@ -1,0 +1,414 @@
+"""GANInverter: images to latents, the first step of a pipeline."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import torch
+from joblib import hash as joblib_hash
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from latentwalk.generators import Generator, LatentSpace, decode_latents
+from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
+from latentwalk.inversion._invert import invert_images, reconstruction_errors
+from latentwalk.inversion._plan import InversionPlan, autocast, resolve_loss, resolve_precision
+from latentwalk.inversion._poor import report_poor
+from latentwalk.inversion._preconditioner import preconditioner
+from latentwalk.inversion._store import RowStore
+from latentwalk.utils import (
+    check_latents,
+    pack_module,
+    resolve_device,
+    to_float,
+    to_numpy,
+    to_tensor,
+    torch_generator,
+    unpack_module,
+    validate_images,
+)
+
+
+class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Find the latents whose generated images are nearest to given images.
+
+    `fit` trains an encoder on the generator's own samples, whose latents are known. `transform`
+    starts every image from the encoder and optimises in batches, by Adam in coordinates in which
+    all latent directions change the image equally. Rows that no longer gain leave their batch. A
+    row's result does not depend on its batch: with ``max_iter=0`` exactly, otherwise to 1e-4.
+
+    The generator's weights and its noise stay as they are: what the latents cannot say about a
+    private image is not written anywhere else.
+
+    Parameters
+    ----------
+    generator : Generator
+        The network.
+    latent_space : {"w", "w+", "z"}, default="w"
+        Where to look. Averages of W latents are meaningful; W+ fits better and leaves the manifold;
+        Z is for generators without a mapping network.
+    max_iter : int, default=40
+        Steps of the optimisation at most. 0 gives the encoder alone, for previews.
+    loss : {"auto", "pixels", "lpips"}, default="auto"
+        "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
+        the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
+        images from 64 pixels on, on a GPU, and "pixels" elsewhere.
+    regularization : float, default=1e-3
+        Weight of the mean squared latent, in standard deviations from the mean: keeps latents where
+        the generator knows what to make of them and of their averages.
+    learning_rate : float, default=0.04
+        Largest change of an image in a step, root mean square, in the linear approximation. A
+        cosine takes it to 0 over a cycle of at most 20 steps.
+    tol : float, default=0.05
+        A row whose objective fell by less than this share in a cycle has converged.
+    max_error : float, default=None
+        Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor.
+    on_poor : {"warn", "raise", "flag"}, default="warn"
+        What to do about poor rows: warn with their number, raise, or only set `poor_`.
+    encoder_iter : int, default=500
+        Training steps of the encoder, of 64 samples each. 0 starts from the mean latent.
+    fine_tune_iter : int, default=0
+        Further steps of the encoder on the images given to `fit`. The encoder then knows them.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the generator's activations. "auto" is bfloat16 on CPUs that compute in it (about twice
+        as fast), float32 elsewhere.
+    batch_size : int or "auto", default="auto"
+        Images at a time; "auto" halves when memory runs out.
+    n_jobs : int, default=None
+        Batches at a time (`joblib`).
+    cache_dir : path-like, default=None
+        Folder in which finished rows are kept, found again by the content of their image. It holds
+        latents of private images. Set `random_state` too: another encoder is another run.
+    device : str or torch.device, default=None
+        None is "cuda" where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Of the encoder's training.
+    verbose : bool, default=False
+        Show progress.
+
+    Attributes
+    ----------
+    encoder_ : nn.Module
+        Images to latents.
+    reconstruction_error_ : ndarray of shape (n_samples,)
+        After `fit_transform`: root mean squared pixel difference of each row.
+    perceptual_error_ : ndarray of shape (n_samples,)
+        After `fit_transform`, for grey and RGB images: LPIPS of each row.
+    converged_ : ndarray of bool of shape (n_samples,)
+        After `fit_transform`: more steps would gain little. A converged row can be a poor one.
+    poor_ : ndarray of bool of shape (n_samples,)
+        After `fit_transform` with `max_error`: rows over it.
+    n_iter_ : ndarray of int of shape (n_samples,)
+        After `fit_transform`: steps of each row.
+    n_features_in_ : int
+        Values in an image.
+
+    Notes
+    -----
+    A fitted inverter holds no image, and no latent of one. The errors of `fit_transform` are
+    figures about private images, a row each.
+
+    References
+    ----------
+    T. Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020 (the
+    projector). J.-Y. Zhu et al., "Generative visual manipulation on the natural image manifold",
+    ECCV 2016 (an encoder as the start of an optimisation).
+
+    Examples
+    --------
+    >>> import latentwalk as lw
+    >>> from latentwalk.datasets import dermoscopy_generator_path
+    >>> generator = lw.load_generator(dermoscopy_generator_path())
+    >>> X, _ = generator.sample(2, random_state=0)
+    >>> inverter = lw.GANInverter(generator, max_iter=2, encoder_iter=2, random_state=0)
+    >>> inverter.fit_transform(X).shape
+    (2, 128)
+    >>> inverter.reconstruction_error_.shape
+    (2,)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "generator": [Generator],
+        "latent_space": [StrOptions({"w", "w+", "z"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "loss": [StrOptions({"auto", "pixels", "lpips"})],
+        "regularization": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "tol": [Interval(Real, 0, 1, closed="left")],
+        "max_error": [Interval(Real, 0, None, closed="neither"), None],
+        "on_poor": [StrOptions({"warn", "raise", "flag"})],
+        "encoder_iter": [Interval(Integral, 0, None, closed="left")],
+        "fine_tune_iter": [Interval(Integral, 0, None, closed="left")],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_jobs": [Integral, None],
+        "cache_dir": [str, os.PathLike, None],
+        "device": [str, torch.device, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        latent_space: LatentSpace = "w",
+        max_iter: int = 40,
+        loss: str = "auto",
+        regularization: float = 1e-3,
+        learning_rate: float = 0.04,
+        tol: float = 0.05,
+        max_error: float | None = None,
+        on_poor: str = "warn",
+        encoder_iter: int = 500,
+        fine_tune_iter: int = 0,
+        precision: str = "auto",
+        batch_size: int | str = "auto",
+        n_jobs: int | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        device: str | torch.device | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.generator = generator
+        self.latent_space = latent_space
+        self.max_iter = max_iter
+        self.loss = loss
+        self.regularization = regularization
+        self.learning_rate = learning_rate
+        self.tol = tol
+        self.max_error = max_error
+        self.on_poor = on_poor
+        self.encoder_iter = encoder_iter
+        self.fine_tune_iter = fine_tune_iter
+        self.precision = precision
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.cache_dir = cache_dir
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Train the encoder on samples of the generator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Images, uint8 or float in [0, 1], of the generator's shape. Their values are used with
+            `fine_tune_iter` only.
+        y : ignored
+            For the pipeline.
+
+        Returns
+        -------
+        self : GANInverter
+            The fitted inverter.
+        """
+        images = validate_images(self, X, image_shape=self.generator.image_shape)
+        self._n_features_out = self.generator.n_latent_features(self.latent_space)
+        device = resolve_device(self.device)
+        rng = torch_generator(self.random_state, device)
+        self._preconditioner = None
+        plan = self._plan(device)
+        self.encoder_ = train_encoder(
+            self.generator,
+            self.latent_space,
+            self.encoder_iter,
+            rng,
+            autocast(plan.precision, device),
+            verbose=self.verbose,
+        )
+        objective = plan.objective(device)
+        if self.fine_tune_iter:
+            tensor = to_tensor(images, device)
+            fine_tune_encoder(
+                self.encoder_, objective, tensor, self.fine_tune_iter, rng, verbose=self.verbose
+            )
+        self.encoder_ = self.encoder_.cpu()
+        if self.max_iter:
+            self._preconditioner = to_numpy(preconditioner(objective, rng))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Invert images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Images.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_latent_features)
+            Latents, a row each.
+
+        Raises
+        ------
+        ValueError
+            For images of another shape; for rows over `max_error` with ``on_poor="raise"``.
+        """
+        images = self._check_images(X)
+        W = self._invert(images)[:, :-2]
+        if self.max_error is not None and self.on_poor != "flag":
+            report_poor(self._errors(images, W, "pixel"), self.max_error, self.on_poor)
+        return W
+
+    def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
+        """Fit, invert the images, and keep the error of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Images.
+        y : ignored
+            For the pipeline.
+        **fit_params : dict
+            Passed to `fit`.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_latent_features)
+            Latents, a row each.
+        """
+        self.fit(X, y, **fit_params)
+        images = self._check_images(X)
+        rows = self._invert(images)
+        W, self.n_iter_, self.converged_ = rows[:, :-2], rows[:, -2].astype(int), rows[:, -1] > 0
+        self.reconstruction_error_ = self._errors(images, W, "pixel")
+        if self._sees_colours():
+            self.perceptual_error_ = self._errors(images, W, "lpips")
+        if self.max_error is not None:
+            self.poor_ = report_poor(self.reconstruction_error_, self.max_error, self.on_poor)
+        return W
+
+    def inverse_transform(self, W: ArrayLike) -> NDArray[np.float32]:
+        """Decode latents, as `GANDecoder` does.
+
+        Parameters
+        ----------
+        W : array-like of shape (n_samples, n_latent_features)
+            Latents.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_channels, height, width)
+            Images in [0, 1].
+        """
+        check_is_fitted(self, "_n_features_out")
+        return decode_latents(
+            self.generator,
+            check_latents(W, self._n_features_out),
+            latent_space=self.latent_space,
+            batch_size=self.batch_size,
+            device=self.device,
+        )
+
+    def reconstruction_error(
+        self, X: ArrayLike, W: ArrayLike, *, metric: str = "pixel"
+    ) -> NDArray[np.float32]:
+        """Return how far each image is from the image of its latents.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Images.
+        W : array-like of shape (n_samples, n_latent_features)
+            Their latents.
+        metric : {"pixel", "lpips"}, default="pixel"
+            "pixel": root mean squared difference of values in [0, 1]; 0 is equal, and 0.05 is 13
+            grey levels of 256. "lpips": LPIPS (AlexNet, v0.1), about 1 for unlike images.
+
+        Returns
+        -------
+        error : ndarray of shape (n_samples,)
+            Lower is better.
+        """
+        images = self._check_images(X)
+        latents = check_latents(W, self._n_features_out)
+        if len(latents) != len(images):
+            raise ValueError(f"W has {len(latents)} rows; X has {len(images)}")
+        if metric not in ("pixel", "lpips"):
+            raise ValueError(f"metric={metric!r}; expected 'pixel' or 'lpips'")
+        return self._errors(images, latents, metric)
+
+    def _check_images(self, X: ArrayLike) -> NDArray[np.float32]:
+        check_is_fitted(self, "encoder_")
+        images = validate_images(self, X, image_shape=self.generator.image_shape, reset=False)
+        return to_float(images)
+
+    def _sees_colours(self) -> bool:
+        """Whether LPIPS is defined: grey or RGB."""
+        return self.generator.image_shape[0] in (1, 3)
+
+    def _plan(self, device: torch.device) -> InversionPlan:
+        return InversionPlan(
+            generator=self.generator,
+            latent_space=self.latent_space,
+            loss=resolve_loss(self.loss, self.generator, device),
+            regularization=float(self.regularization),
+            precision=resolve_precision(self.precision, device),
+            max_iter=self.max_iter,
+            learning_rate=float(self.learning_rate),
+            tol=float(self.tol),
+            preconditioner=self._preconditioner,
+        )
+
+    def _invert(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        device = resolve_device(self.device)
+        plan = self._plan(device)
+        store = None if self.cache_dir is None else RowStore(self.cache_dir, self._context(plan))
+        return invert_images(
+            plan,
+            self.encoder_,
+            images,
+            device=device,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+            store=store,
+            verbose=self.verbose,
+        )
+
+    def _context(self, plan: InversionPlan) -> str:
+        """What a stored row depends on: the plan and the trained encoder."""
+        return str(joblib_hash((plan, pack_module(self.encoder_).arrays)))
+
+    def _errors(
+        self, images: NDArray[np.float32], W: NDArray[np.float32], metric: str
+    ) -> NDArray[np.float32]:
+        return reconstruction_errors(
+            self.generator,
+            self.latent_space,
+            images,
+            W,
+            metric=metric,
+            device=resolve_device(self.device),
+            batch_size=self.batch_size,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "encoder_" in state:
+            state = state | {"encoder_": pack_module(state["encoder_"])}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "encoder_" in state:
+            state = state | {"encoder_": unpack_module(state["encoder_"])}
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags

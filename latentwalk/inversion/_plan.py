@@ -1,0 +1,71 @@
+"""What an inversion depends on beside the images, settled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentwalk.generators import Generator, LatentSpace
+from latentwalk.inversion._objective import FEATURES, Loss, Objective
+from latentwalk.inversion._prior import latent_scale
+
+
+@dataclass(frozen=True)
+class InversionPlan:
+    """Everything that an inversion depends on beside the images; picklable and small."""
+
+    generator: Generator
+    latent_space: LatentSpace
+    loss: Loss
+    regularization: float
+    precision: str
+    max_iter: int
+    learning_rate: float
+    tol: float
+    preconditioner: NDArray[np.float32] | None
+
+    def objective(self, device: torch.device) -> Objective:
+        # convolutions over this layout take half the time on a CPU; no value changes
+        self.generator.module(device).to(memory_format=torch.channels_last)
+        mean, std = latent_scale(self.generator, self.latent_space)
+        return Objective(
+            generator=self.generator,
+            latent_space=self.latent_space,
+            features=FEATURES[self.loss],
+            regularization=self.regularization,
+            mean=torch.tensor(mean, device=device),
+            std=torch.tensor(std, device=device),
+            autocast=autocast(self.precision, device),
+        )
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The context in which the generator runs."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16"; "auto" is bfloat16 on CPUs with instructions for it."""
+    if precision != "auto":
+        return precision
+    # not in the oldest torch that is supported, where nothing tells
+    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bfloat16" if device.type == "cpu" and has_bfloat16() else "float32"
+
+
+def resolve_loss(loss: str, generator: Generator, device: torch.device) -> Loss:
+    """Return "pixels" or "lpips"; "auto" is LPIPS where it is defined, useful and affordable."""
+    seen = generator.image_shape[0] in (1, 3)
+    if loss == "lpips" and not seen:
+        raise ValueError(
+            f"loss='lpips' needs grey or RGB images; the generator makes "
+            f"{generator.image_shape[0]} channels: pass loss='pixels'"
+        )
+    if loss != "auto":
+        return cast(Loss, loss)
+    large = min(generator.image_shape[1:]) >= 64
+    return "lpips" if seen and large and device.type == "cuda" else "pixels"

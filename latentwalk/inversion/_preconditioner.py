@@ -1,0 +1,64 @@
+"""Coordinates in which all latent directions change the image equally.
+
+An image moves a hundred times more along some directions of W than along others, and none of them
+is an axis, which is what Adam's element-wise steps need. The mean Gauss-Newton curvature of the
+objective over the generator's samples gives coordinates that are both.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from latentwalk.inversion._objective import Objective
+from latentwalk.inversion._prior import draw_latents, widen
+
+N_PROBES = 512
+BATCH_SIZE = 64
+FULL_WIDTH = 2048
+DAMPING = 1e-3
+
+
+def preconditioner(objective: Objective, rng: torch.Generator) -> Tensor:
+    """Return P of shape (n_features, n_features) such that w = P u has unit curvature in u.
+
+    u is scaled so that a step of s in every coordinate changes the objective's features by s in
+    root mean square. Above 2,048 latent features only the diagonal is used: P is (n_features,).
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    rng : torch.Generator
+        Draws latents and random directions in feature space: the mean outer product of their
+        gradients is the curvature.
+    """
+    gradients = torch.cat(
+        [_probe(objective, rng) for _ in range(N_PROBES // BATCH_SIZE)]
+    ).double()  # (n_probes, n_features)
+    n_features = gradients.shape[1]
+    prior = (DAMPING + objective.regularization) / objective.std.double().square() / n_features
+    if n_features > FULL_WIDTH:
+        curvature = gradients.square().mean(0) + prior
+        return (curvature * n_features).rsqrt().float()
+    curvature = gradients.T @ gradients / len(gradients) + prior.diag()
+    values, vectors = torch.linalg.eigh(curvature)
+    return (vectors * (values * n_features).rsqrt()).float()
+
+
+def apply(P: Tensor, u: Tensor) -> Tensor:
+    """Return the latent steps of coordinates u of shape (n, n_features)."""
+    return u * P if P.ndim == 1 else u @ P.T
+
+
+def apply_transposed(P: Tensor, gradient: Tensor) -> Tensor:
+    """Return the gradient in the coordinates."""
+    return gradient * P if P.ndim == 1 else gradient @ P
+
+
+def _probe(objective: Objective, rng: torch.Generator) -> Tensor:
+    drawn = draw_latents(objective.generator, objective.latent_space, BATCH_SIZE, rng)
+    latents = widen(drawn, objective.generator, objective.latent_space).requires_grad_(True)
+    features = objective.features(objective.images(latents))
+    direction = torch.randn(features.shape, generator=rng, device=rng.device)
+    return torch.autograd.grad((features * direction).sum(), latents)[0]
