@@ -1,0 +1,137 @@
+"""Speed of StyleGAN2 synthesis and of its gradient, as ratios to the plain form.
+
+The plain form of a modulated convolution makes a kernel for every image and convolves them as
+groups; latentwalk scales the activations instead, with one kernel for the batch. Its options are
+channels_last memory and bfloat16 autocast. All of one size are timed in turn, several rounds, so
+that a change of the machine's load meets them alike; the median of the rounds is printed.
+
+    python benchmarks/synthesis.py --sizes 32 64 256 --batch 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from latentwalk.generators._stylegan2 import (
+    EPSILON,
+    StyleGAN2,
+    StyleGAN2Config,
+    SynthesisLayer,
+    block_channels,
+    fir,
+)
+from torch import Tensor, nn
+
+
+def grouped_conv(layer: SynthesisLayer, x: Tensor, s: Tensor) -> Tensor:
+    """Modulated convolution with a kernel per image, shape of x (n, c, h, w), of s (n, c)."""
+    n, channels = x.shape[:2]
+    weight = layer.weight[None] * s[:, None, :, None, None]  # (n, out, in, 3, 3)
+    weight = weight * (weight.square().sum((2, 3, 4), keepdim=True) + EPSILON).rsqrt()
+    x = x.reshape(1, n * channels, *x.shape[2:])
+    if layer.up:
+        x = F.conv_transpose2d(x, weight.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
+        x = x.reshape(n, -1, *x.shape[2:])
+        taps = len(layer.resample_filter)
+        return fir(x, layer.resample_filter, ((taps + 1) // 2 - 1, (taps - 2) // 2), gain=4)
+    x = F.conv2d(x, weight.flatten(0, 1), padding=1, groups=n)
+    return x.reshape(n, -1, *x.shape[2:])
+
+
+class Grouped(nn.Module):
+    """The same network in the plain form."""
+
+    def __init__(self, network: StyleGAN2) -> None:
+        super().__init__()
+        self.network = network
+        for module in network.modules():
+            if isinstance(module, SynthesisLayer):
+                module._modulated_conv = grouped_conv.__get__(module)  # type: ignore[method-assign]
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return self.network.synthesis(ws)
+
+
+def make_network(size: int, device: torch.device) -> StyleGAN2:
+    torch.manual_seed(0)
+    config = StyleGAN2Config(channels=block_channels(size, 16384, 512))
+    return StyleGAN2(config).eval().requires_grad_(False).to(device)
+
+
+def options(size: int, device: torch.device) -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
+    """Name to (network, autocast or not)."""
+    scaled = make_network(size, device).synthesis
+    last = make_network(size, device).to(memory_format=torch.channels_last).synthesis  # type: ignore[call-overload]
+    return {
+        "grouped": (Grouped(make_network(size, device)), False),
+        "scaled": (scaled, False),
+        "scaled, channels_last": (last, False),
+        "scaled, bfloat16": (scaled, True),
+        "scaled, channels_last, bfloat16": (last, True),
+    }
+
+
+def run(network: Callable[[Tensor], Tensor], autocast: bool, ws: Tensor, backward: bool) -> float:
+    """Seconds for one batch."""
+    ws = ws.detach().requires_grad_(backward)
+    start = time.perf_counter()
+    with (
+        torch.set_grad_enabled(backward),
+        torch.autocast(ws.device.type, torch.bfloat16, enabled=autocast),
+    ):
+        images = network(ws)
+    if backward:
+        images.float().square().sum().backward()  # type: ignore[no-untyped-call]
+    if ws.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(size: int, batch: int, rounds: int, device: torch.device) -> None:
+    ways = options(size, device)
+    num_ws = 2 * (size.bit_length() - 1) - 2
+    ws = torch.randn(batch, 1, 512, device=device).expand(-1, num_ws, -1).contiguous()
+    with torch.no_grad():
+        expected = ways["grouped"][0](ws)
+        error = max(
+            float((w(ws) - expected).abs().max()) for w, autocast in ways.values() if not autocast
+        )
+    assert error < 1e-3 * float(expected.abs().max())
+    for backward in (False, True):
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(rounds + 1):
+            for name, (network, autocast) in ways.items():
+                seconds = run(network, autocast, ws, backward)
+                if turn:
+                    times[name].append(seconds)
+        report(size, "forward+backward" if backward else "forward", batch, times)
+
+
+def report(size: int, what: str, batch: int, times: dict[str, list[float]]) -> None:
+    plain = median(times["grouped"])
+    for name, seconds in times.items():
+        rate, ratio = batch / median(seconds), plain / median(seconds)
+        print(f"{size:4d}  {what:16s}  {name:32s}  {rate:9.2f} images/s  x{ratio:.2f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 256])
+    parser.add_argument("--batch", type=int, default=4, help="images at a time")
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds after one to warm up")
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    threads = torch.get_num_threads()
+    print(f"torch {torch.__version__}, {device}, {threads} threads, batch {args.batch}")
+    for size in args.sizes:
+        measure(size, args.batch, args.rounds, device)
+
+
+if __name__ == "__main__":
+    main()
