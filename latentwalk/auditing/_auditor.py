@@ -1,0 +1,439 @@
+"""PrivacyAuditor: does a release say more about its members than about anybody else?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from latentwalk.auditing._conclude import conclude, describe
+from latentwalk.auditing._controls import classifier_p_value, judge, sham_p_value
+from latentwalk.auditing._figures import SpaceFigures, measure_space
+from latentwalk.auditing._matches import NearestMatches
+from latentwalk.auditing._report import AuditReport, AuditSets
+from latentwalk.auditing._rows import COLUMNS, row_table
+from latentwalk.auditing._sets import (
+    RealSet,
+    check_apart,
+    check_like,
+    check_records,
+    check_subjects,
+)
+from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
+from latentwalk.metrics import (
+    exposure,
+    match_keys,
+    n_repeated,
+    row_keys,
+    subject_minima,
+)
+from latentwalk.neighbors import ExactNeighbors
+
+
+def _has_holdout(estimator: Any) -> bool:
+    return not hasattr(estimator, "members_") or estimator.holdout_ is not None
+
+
+class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Audit a synthetic release against the real records that it was made from.
+
+    Members are what anything was trained, selected or averaged on; held-out records are of other
+    subjects and were touched by nothing. If the release says no more about members than about
+    others, the two are exchangeable in how near the release comes to them, which an exact test
+    checks in both directions, with subjects as the units.
+
+    A fitted auditor, and so its pickle, holds the features of real records, and with pixels
+    these are the images: keep it where the images are kept, or call `forget`.
+
+    Parameters
+    ----------
+    features : {"pixels", "lpips"}, transformer, torch.nn.Module, callable or a list of these, \
+            default="pixels"
+        The feature spaces, see `latentwalk.features`. A network among them should not have been
+        trained on members, and a transformer that learns must come fitted. 2-D input is features
+        already: names change nothing there.
+    alpha : float, default=0.05
+        The level of the test and of the intervals.
+    tolerance : float, default=0.05
+        The share of exposed members from which a signal is called a leak.
+    fpr : float, default=0.01
+        The false-positive rate at which the true-positive rate is given.
+    n_draws : int, default=25
+        Draws of equal numbers of images from each subject, where subjects have several.
+    random_state : int, RandomState or None, default=None
+        Seeds draws and permutations.
+
+    Attributes
+    ----------
+    members_, holdout_, reference_ : RealSet
+        Features, subject codes and keys of the real records; None for sets not given.
+    controls_ : tuple of Control
+        What members and held-out subjects gave without any release.
+    n_features_in_ : int
+        Values in a record.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where `X` was a data frame.
+
+    References
+    ----------
+    S. Bates et al., "Testing for outliers with conformal p-values", Ann. Statist. 51 (2023).
+    N. Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022, for
+    true-positive rates at low false-positive rates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.auditing import PrivacyAuditor
+    >>> rng = np.random.default_rng(0)
+    >>> members, holdout = rng.normal(size=(600, 8)), rng.normal(size=(600, 8))
+    >>> auditor = PrivacyAuditor(random_state=0).fit(members, X_holdout=holdout)
+    >>> auditor.audit(rng.normal(size=(500, 8))).verdict.value
+    'NO EVIDENCE'
+    >>> noisy_copies = members[:60] + 0.01 * rng.normal(size=(60, 8))
+    >>> report = auditor.audit(noisy_copies)
+    >>> report.verdict.value, report.n_exposed_lower
+    ('LEAK', 57)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "features": "no_validation",
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "tolerance": [Interval(Real, 0, 1, closed="left")],
+        "fpr": [Interval(Real, 0, 1, closed="neither")],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        features: Any = "pixels",
+        *,
+        alpha: float = 0.05,
+        tolerance: float = 0.05,
+        fpr: float = 0.01,
+        n_draws: int = 25,
+        random_state: Any = None,
+    ) -> None:
+        self.features = features
+        self.alpha = alpha
+        self.tolerance = tolerance
+        self.fpr = fpr
+        self.n_draws = n_draws
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_holdout: ArrayLike | None = None,
+        X_reference: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        groups_holdout: ArrayLike | None = None,
+    ) -> Self:
+        """Take the real records and run the controls.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Members: images, or features as they are.
+        y : None
+            Ignored.
+        X_holdout : array-like of shape (n_holdout, ...), default=None
+            Records of other subjects, used for nothing but this audit. Without them `audit`
+            describes and gives no verdict.
+        X_reference : array-like of shape (n_reference, ...), default=None
+            Records of further subjects, for the sham release: a control.
+        groups, groups_holdout : array-like of shape (n_samples,), (n_holdout,), default=None
+            Subject (patient) ids; None makes every record its own subject.
+
+        Returns
+        -------
+        self : PrivacyAuditor
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            When sets share a subject or a record, for NaN, constant features, or another length.
+        """
+        X = check_records(self, X, reset=True)
+        given = {"X_holdout": X_holdout, "X_reference": X_reference}
+        others = {k: check_like(v, X, k) for k, v in given.items() if v is not None}
+        n_holdout = len(others["X_holdout"]) if "X_holdout" in others else None
+        codes, codes_holdout = check_subjects(groups, groups_holdout, len(X), n_holdout)
+        keys = {name: row_keys(rows) for name, rows in {"X": X, **others}.items()}
+        check_apart(keys)
+        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self.spaces_ = resolve_spaces(self.features, X.ndim == 4)
+        self.members_ = RealSet(extract(self.spaces_, X, "X"), codes, keys["X"])
+        check_not_constant(self.members_.features, "X")
+        sets = {
+            name: RealSet(extract(self.spaces_, rows, name), np.arange(len(rows)), keys[name])
+            for name, rows in others.items()
+        }
+        self.reference_ = sets.get("X_reference")
+        self.holdout_ = None
+        if codes_holdout is not None:
+            self.holdout_ = sets["X_holdout"]._replace(codes=codes_holdout)
+        self.controls_ = judge(self._run_controls())
+        return self
+
+    def audit(self, X_syn: ArrayLike, *, guided_by: Sequence[str] = ()) -> AuditReport:
+        """Audit a release.
+
+        Parameters
+        ----------
+        X_syn : array-like of shape (n_synthetic, ...)
+            The release, one record or more.
+        guided_by : sequence of str, default=()
+            Those of the feature spaces that guided, selected or repelled its records. When they
+            are all of them, the verdict is never NO EVIDENCE.
+
+        Returns
+        -------
+        report : AuditReport
+            Aggregates.
+
+        Raises
+        ------
+        ValueError
+            For bad input, or a name in `guided_by` that is no audited space.
+        """
+        check_is_fitted(self)
+        X_syn = check_records(self, X_syn, reset=False)
+        guided = check_guided_by(guided_by, list(self.spaces_))
+        synthetic = extract(self.spaces_, X_syn, "X_syn")
+        given: dict[str, Any] = {
+            "n_duplicates": int((match_keys(row_keys(X_syn), self.members_.keys) >= 0).sum()),
+            "n_repeated": n_repeated(X_syn),
+            "alpha": self.alpha,
+            "fpr": self.fpr,
+            "tolerance": self.tolerance,
+        }
+        sets = self._count_sets(len(X_syn))
+        if self.holdout_ is None:
+            first = next(iter(self.spaces_))
+            mean = _mean_minimum(self.members_.features[first], synthetic[first])
+            return describe(mean, sets, guided, **given)
+        figures = [
+            self._measure(space, rows, self.members_, self.holdout_, guided)
+            for space, rows in synthetic.items()
+        ]
+        return conclude(figures, self.controls_, sets, guided, **given)
+
+    def transform(self, X_syn: ArrayLike) -> NDArray[np.float64]:
+        """Return a table with a row for each synthetic record. Internal use only.
+
+        Such rows are an attack surface: they must not be released.
+
+        Parameters
+        ----------
+        X_syn : array-like of shape (n_synthetic, ...)
+            The release.
+
+        Returns
+        -------
+        table : ndarray of shape (n_synthetic, 7)
+            In the first feature space: `member_distance` to the nearest member, its row
+            `nearest_member`, `density_ratio` (that distance over half the mean distance to the
+            50 nearest members), `holdout_distance`, `collision_p` (the smallest conformal
+            p-value of the members whose nearest synthetic record this is; 1 for none),
+            `collision` (1 where it is at most `fpr`) and `duplicate` (1 for a copy of a member).
+            NaN where held-out records are needed and there are none.
+
+        References
+        ----------
+        N. Carlini et al., "Extracting training data from diffusion models", USENIX Security
+        2023, for the ratio.
+        """
+        check_is_fitted(self)
+        X_syn = check_records(self, X_syn, reset=False)
+        space = next(iter(self.spaces_))
+        rows = extract({space: self.spaces_[space]}, X_syn, "X_syn")[space]
+        return row_table(rows, row_keys(X_syn), self.members_, self.holdout_, space, self.fpr)
+
+    def score_samples(self, X_syn: ArrayLike) -> NDArray[np.float64]:
+        """Return the distance of each synthetic record to the nearest member; lower is closer."""
+        return self.transform(X_syn)[:, COLUMNS.index("member_distance")]
+
+    @available_if(_has_holdout)
+    def predict(self, X_syn: ArrayLike) -> NDArray[np.intp]:
+        """Return -1 for synthetic records that collide with a member or copy one, else 1.
+
+        A collision is a member nearer to the release than all but `fpr` of the held-out
+        subjects, so that about this share of members collides by chance. Needs `X_holdout`.
+
+        Parameters
+        ----------
+        X_syn : array-like of shape (n_synthetic, ...)
+            The release.
+
+        Returns
+        -------
+        flags : ndarray of shape (n_synthetic,)
+            -1 or 1.
+        """
+        check_is_fitted(self)
+        table = self.transform(X_syn)
+        flagged = (table[:, COLUMNS.index("collision")] == 1) | (
+            table[:, COLUMNS.index("duplicate")] == 1
+        )
+        return np.where(flagged, -1, 1)
+
+    def nearest_matches(
+        self, X_syn: ArrayLike, X: ArrayLike, *, n_matches: int = 12
+    ) -> NearestMatches:
+        """Return the synthetic records nearest to a member, beside these. Internal use only.
+
+        Parameters
+        ----------
+        X_syn : array-like of shape (n_synthetic, ...)
+            The release.
+        X : array-like of shape (n_samples, ...)
+            The members as given to `fit`; the auditor keeps features alone.
+        n_matches : int, default=12
+            Pairs, nearest first.
+
+        Returns
+        -------
+        matches : NearestMatches
+            Holds real records.
+
+        Raises
+        ------
+        ValueError
+            When `X` is not what `fit` was given.
+        """
+        table = self.transform(X_syn)
+        X_syn, X = (check_records(self, rows, reset=False) for rows in (X_syn, X))
+        if not np.array_equal(row_keys(X), self.members_.keys):
+            raise ValueError("X is not the array of members that fit was given")
+        distances = table[:, COLUMNS.index("member_distance")]
+        order = np.argsort(distances, kind="stable")[:n_matches]
+        nearest = table[order, COLUMNS.index("nearest_member")].astype(np.intp)
+        return NearestMatches(order, nearest, distances[order], X_syn[order], X[nearest])
+
+    def forget(self) -> Self:
+        """Drop everything real: the auditor is then as it was before `fit`.
+
+        Returns
+        -------
+        self : PrivacyAuditor
+            Unfitted.
+        """
+        for name in ("members_", "holdout_", "reference_", "controls_", "spaces_", "_seed"):
+            self.__dict__.pop(name, None)
+        return self
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the columns of `transform`."""
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        return np.array(COLUMNS, dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "members_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.three_d_array = False
+        return tags
+
+    def _images_drawn(self) -> int:
+        sets = [s for s in (self.members_, self.holdout_) if s is not None]
+        return min(int(np.bincount(s.codes).min()) for s in sets)
+
+    def _draws(self) -> int:
+        sets = [s for s in (self.members_, self.holdout_) if s is not None]
+        equal = all((np.bincount(s.codes) == self._images_drawn()).all() for s in sets)
+        return 1 if equal else int(self.n_draws)
+
+    def _run_controls(self) -> dict[str, float]:
+        """The p-values of the controls that the sets allow."""
+        if self.holdout_ is None:
+            return {}
+        first = next(iter(self.spaces_))
+        members, holdout, n_images = self.members_, self.holdout_, self._images_drawn()
+        p_values = {
+            "two-sample classifier": classifier_p_value(
+                members.features[first],
+                holdout.features[first],
+                members.codes,
+                holdout.codes,
+                n_images=n_images,
+                random_state=self._seed,
+            )
+        }
+        if self.reference_ is not None:
+            p_values["sham release"] = sham_p_value(
+                members.features,
+                holdout.features,
+                self.reference_.features,
+                [members.codes, holdout.codes],
+                n_images=n_images,
+                n_draws=self._draws(),
+                fpr=self.fpr,
+                random_state=self._seed,
+            )
+        return p_values
+
+    def _measure(
+        self,
+        space: str,
+        synthetic: NDArray[Any],
+        members: RealSet,
+        holdout: RealSet,
+        guided: tuple[str, ...],
+    ) -> SpaceFigures:
+        """Figures in one space."""
+        minima = [
+            subject_minima(
+                exposure(real.features[space], synthetic),
+                real.codes,
+                n_images=self._images_drawn(),
+                n_draws=self._draws(),
+                random_state=self._seed,
+            )
+            for real in (members, holdout)
+        ]
+        return measure_space(
+            minima[0],
+            minima[1],
+            alpha=self.alpha,
+            fpr=self.fpr,
+            n_spaces=len(self.spaces_),
+            space=space,
+            guided=space in guided,
+            mean_minimum_distance=_mean_minimum(members.features[space], synthetic),
+            mean_minimum_distance_holdout=_mean_minimum(
+                members.features[space], holdout.features[space]
+            ),
+        )
+
+    def _count_sets(self, n_synthetic: int) -> AuditSets:
+        holdout, reference = self.holdout_, self.reference_
+        return AuditSets(
+            n_members=int(self.members_.codes.max()) + 1,
+            n_holdout=0 if holdout is None else int(holdout.codes.max()) + 1,
+            n_member_images=len(self.members_.codes),
+            n_holdout_images=0 if holdout is None else len(holdout.codes),
+            n_reference_images=0 if reference is None else len(reference.codes),
+            n_synthetic=n_synthetic,
+            images_per_subject=self._images_drawn(),
+            n_draws=self._draws(),
+        )
+
+
+def _mean_minimum(references: NDArray[Any], rows: NDArray[Any]) -> float:
+    return float(ExactNeighbors(references).kneighbors(rows)[0].mean())

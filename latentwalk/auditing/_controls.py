@@ -1,0 +1,164 @@
+"""Controls: would the audit cry where nothing was released?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+
+from latentwalk.metrics import exact_test, exposure, subject_minima
+
+JOINT_LEVEL = 0.01
+N_COMPONENTS = 32
+N_PERMUTATIONS = 999
+RIDGE = 10.0
+LARGEST_SET = 4000
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control and what it gave.
+
+    Attributes
+    ----------
+    name : str
+        "sham release" or "two-sample classifier".
+    p_value : float
+        Of the hypothesis that members and held-out subjects are exchangeable.
+    level : float
+        The control's share of the joint level .01.
+    passed : bool
+        Whether the p-value is above the level.
+    """
+
+    name: str
+    p_value: float
+    level: float
+    passed: bool
+
+
+def judge(p_values: dict[str, float]) -> tuple[Control, ...]:
+    """Return the controls at their joint level."""
+    level = JOINT_LEVEL / max(len(p_values), 1)
+    return tuple(Control(name, p, level, p > level) for name, p in p_values.items())
+
+
+def sham_p_value(
+    members: dict[str, NDArray[Any]],
+    holdout: dict[str, NDArray[Any]],
+    reference: dict[str, NDArray[Any]],
+    codes: Sequence[NDArray[np.intp]],
+    *,
+    n_images: int,
+    n_draws: int,
+    fpr: float,
+    random_state: Any,
+) -> float:
+    """Audit reference records as if they were a release: nobody's data made them.
+
+    Returns
+    -------
+    p_value : float
+        Of the exact test, over the feature spaces. Small where the split is biased.
+    """
+    smallest = 1.0
+    for space, rows in reference.items():
+        draws = [
+            subject_minima(
+                exposure(real[space], rows),
+                of_rows,
+                n_images=n_images,
+                n_draws=n_draws,
+                random_state=random_state,
+            )
+            for real, of_rows in zip((members, holdout), codes, strict=True)
+        ]
+        smallest = min(smallest, exact_test(draws[0], draws[1], fpr=fpr).p_value)
+    return min(1.0, smallest * len(reference))
+
+
+def classifier_p_value(
+    members: NDArray[Any],
+    holdout: NDArray[Any],
+    codes: NDArray[np.intp],
+    codes_holdout: NDArray[np.intp],
+    *,
+    n_images: int,
+    random_state: Any = None,
+) -> float:
+    """Test whether a classifier tells members from held-out subjects, by permutation.
+
+    A ridge classifier on the principal components of each subject's mean features and their
+    squares, so that a difference of spread is seen too; its score is the leave-one-subject-out
+    AUC, which has a closed form, under relabelled subjects as under the true labels.
+
+    Parameters
+    ----------
+    members, holdout : ndarray of shape (n_samples, n_features)
+        Features.
+    codes, codes_holdout : ndarray of shape (n_samples,)
+        Subject codes.
+    n_images : int
+        Images averaged for a subject, as many for each.
+    random_state : int, RandomState or None, default=None
+        Seeds the draws and permutations.
+
+    Returns
+    -------
+    p_value : float
+        One-sided.
+
+    References
+    ----------
+    D. Lopez-Paz and M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017.
+    """
+    rng = check_random_state(random_state)
+    sets = [
+        _subject_means(rows, of_rows, n_images, rng)
+        for rows, of_rows in ((members, codes), (holdout, codes_holdout))
+    ]
+    labels = np.repeat([1.0, 0.0], [len(s) for s in sets])
+    design = _design(np.concatenate(sets), rng)
+    permuted = [rng.permutation(labels) for _ in range(N_PERMUTATIONS)]
+    scores = _left_out_auc(design, np.column_stack([labels, *permuted]))
+    return float((1 + (scores[1:] >= scores[0]).sum()) / (1 + N_PERMUTATIONS))
+
+
+def _subject_means(
+    rows: NDArray[Any], codes: NDArray[np.intp], n_images: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    order = np.lexsort((rng.random_sample(len(codes)), codes))
+    starts = np.searchsorted(codes[order], np.unique(codes))
+    starts = rng.permutation(starts)[:LARGEST_SET]
+    picks = order[starts[:, None] + np.arange(n_images)]
+    return np.asarray([rows[p].mean(axis=0, dtype=np.float64) for p in picks])
+
+
+def _design(X: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.float64]:
+    """Standardised components and their squares, with an intercept."""
+    n_components = min(N_COMPONENTS, X.shape[1], max(1, len(X) // 8))
+    solver = "randomized" if n_components < min(X.shape) // 4 else "full"
+    parts = PCA(n_components, svd_solver=solver, random_state=rng).fit_transform(X)
+    both = StandardScaler().fit_transform(np.hstack([parts, parts**2]))
+    return np.column_stack([np.ones(len(X)), both])
+
+
+def _left_out_auc(design: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The AUC of ridge predictions for left-out rows, for each column of labels."""
+    gram = design.T @ design + RIDGE * np.eye(design.shape[1])
+    projected = np.linalg.solve(gram, design.T)  # (n_features, n_subjects)
+    leverage = np.einsum("ij,ji->i", design, projected)[:, None]
+    predicted = (design @ (projected @ labels) - leverage * labels) / (1 - leverage)
+    ranks = rankdata(predicted, axis=0)
+    n_positive = labels[:, 0].sum()
+    n_negative = len(labels) - n_positive
+    excess = (ranks * labels).sum(axis=0) - n_positive * (n_positive + 1) / 2
+    aucs: NDArray[np.float64] = excess / (n_positive * n_negative)
+    return aucs

@@ -1,0 +1,185 @@
+"""AuditReport: what an audit found, as aggregates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from math import isfinite
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from latentwalk.auditing._controls import Control
+from latentwalk.auditing._figures import SpaceFigures
+from latentwalk.auditing._html import render_report
+from latentwalk.auditing._matches import NearestMatches
+from latentwalk.metrics import Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AuditSets:
+    """How many there were of what.
+
+    Attributes
+    ----------
+    n_members, n_holdout : int
+        Subjects, the units of every figure.
+    n_member_images, n_holdout_images, n_reference_images, n_synthetic : int
+        Records.
+    images_per_subject : int
+        Images drawn from every subject, the fewest that one has.
+    n_draws : int
+        Repeated draws; 1 where nothing is drawn.
+    """
+
+    n_members: int
+    n_holdout: int
+    n_member_images: int
+    n_holdout_images: int
+    n_reference_images: int
+    n_synthetic: int
+    images_per_subject: int
+    n_draws: int
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What `PrivacyAuditor.audit` found. Aggregates only: no records, no ids.
+
+    Over several feature spaces each headline figure is the worst one.
+
+    Attributes
+    ----------
+    verdict : Verdict or None
+        LEAK, SIGNAL, NO EVIDENCE, UNDERPOWERED or INVALID; None without held-out records.
+    reason : str
+        The verdict's reason in one sentence.
+    advice : str
+        What to do about it.
+    p_value, p_near, p_far : float
+        The exact test over directions and spaces; each direction over the spaces. NaN without
+        held-out records, as are the figures below.
+    n_exposed_lower : int or None
+        At least so many member subjects are exposed, at confidence ``1 - alpha``.
+    tpr : float
+        Share of members that an attacker finds at false-positive rate `fpr`.
+    tpr_interval : tuple (low, high)
+        Its 95 % interval (``1 - alpha``).
+    auc : float
+        0.5 is chance.
+    auc_interval : tuple (low, high)
+        Its interval.
+    collision_rate : float
+        Share of members nearer than all but `fpr` of the held-out subjects.
+    mean_minimum_distance : float
+        Of the first space: mean distance of synthetic records to the nearest member.
+    smallest_detectable_leak : float
+        The smallest share of exposed members that the test is certain to find; NaN for none.
+    n_duplicates : int
+        Synthetic records that equal a member's record.
+    n_repeated : int
+        Synthetic records that equal an earlier synthetic record.
+    certified : bool
+        Whether the held-out subjects are enough to certify the false-positive rate.
+    alpha, fpr, tolerance : float
+        The auditor's parameters.
+    sets : AuditSets
+        How many there were of what.
+    spaces : tuple of SpaceFigures
+        The figures in each feature space.
+    guided_by : tuple of str
+        The feature spaces that guided or selected the release.
+    controls : tuple of Control
+        What would have cried without a release.
+    schema_version : int
+        Of `to_dict`.
+    """
+
+    verdict: Verdict | None
+    reason: str
+    advice: str
+    p_value: float
+    p_near: float
+    p_far: float
+    n_exposed_lower: int | None
+    tpr: float
+    tpr_interval: tuple[float, float]
+    auc: float
+    auc_interval: tuple[float, float]
+    collision_rate: float
+    mean_minimum_distance: float
+    smallest_detectable_leak: float
+    n_duplicates: int
+    n_repeated: int
+    certified: bool
+    alpha: float
+    fpr: float
+    tolerance: float
+    sets: AuditSets
+    spaces: tuple[SpaceFigures, ...]
+    guided_by: tuple[str, ...]
+    controls: tuple[Control, ...]
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values; NaN becomes None."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write `to_dict` to a file.
+
+        Parameters
+        ----------
+        path : path-like
+            Written anew.
+        """
+        Path(path).write_text(
+            json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+    def to_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        edition: str = "releasable",
+        matches: NearestMatches | None = None,
+    ) -> None:
+        """Write the report as one HTML page that needs no other file.
+
+        Parameters
+        ----------
+        path : path-like
+            Written anew.
+        edition : {"releasable", "internal"}, default="releasable"
+            "releasable" has rates, tests and the ROC; "internal" also the distributions of
+            exposures and, where given, real images beside synthetic ones.
+        matches : NearestMatches, default=None
+            From `PrivacyAuditor.nearest_matches`: real images, for the internal edition only.
+
+        Raises
+        ------
+        ValueError
+            For another edition, or for `matches` in the releasable one.
+        """
+        if edition not in ("releasable", "internal"):
+            raise ValueError(f"edition={edition!r}; expected 'releasable' or 'internal'")
+        if matches is not None and edition != "internal":
+            raise ValueError(
+                "matches hold real images; they go into edition='internal' alone, which must not "
+                "be released"
+            )
+        page = render_report(self, internal=edition == "internal", matches=matches)
+        Path(path).write_text(page, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return str(value) if isinstance(value, Verdict) else value

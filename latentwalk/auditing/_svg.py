@@ -1,0 +1,87 @@
+"""Two plots as inline SVG, so that a report needs no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from math import log10
+
+WIDTH, HEIGHT, MARGIN = 420, 300, 48
+COLOURS = ("#0b6e99", "#b4511f", "#5b7f2b", "#7a4b94", "#555555")
+
+
+def roc_svg(fprs: Sequence[float], curves: dict[str, Sequence[float]]) -> str:
+    """A log-log ROC with the diagonal, a curve for each name."""
+    low = min(fprs)
+
+    def place(fpr: float, tpr: float) -> tuple[float, float]:
+        return (
+            MARGIN + (WIDTH - 2 * MARGIN) * (1 - log10(fpr) / log10(low)),
+            HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (1 - log10(max(tpr, low)) / log10(low)),
+        )
+
+    parts = [_line([place(low, low), place(1, 1)], "#999999", dashed=True)]
+    for (name, tprs), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+        parts.append(_line([place(f, t) for f, t in zip(fprs, tprs, strict=True)], colour))
+        parts.append(_key(len(parts) - 2, name, colour))
+    for tick in (0.001, 0.01, 0.1, 1.0):
+        x, y = place(tick, tick)
+        parts.append(_text(x, HEIGHT - MARGIN + 16, f"{tick:g}", "middle"))
+        parts.append(_text(MARGIN - 6, y + 4, f"{tick:g}", "end"))
+    return _frame(parts, "false-positive rate", "true-positive rate", "ROC, log-log")
+
+
+def histogram_svg(bins: Sequence[float], shares: dict[str, Sequence[float]]) -> str:
+    """Step outlines of histograms over the same bins."""
+    top = max(max(values) for values in shares.values()) or 1.0
+    span = (bins[-1] - bins[0]) or 1.0
+
+    def place(value: float, share: float) -> tuple[float, float]:
+        return (
+            MARGIN + (WIDTH - 2 * MARGIN) * (value - bins[0]) / span,
+            HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share / top,
+        )
+
+    parts: list[str] = []
+    for (name, values), colour in zip(shares.items(), _colours(len(shares)), strict=True):
+        steps = [
+            point
+            for left, right, share in zip(bins[:-1], bins[1:], values, strict=True)
+            for point in (place(left, share), place(right, share))
+        ]
+        parts.append(_line(steps, colour))
+        parts.append(_key(len(parts) // 2, name, colour))
+    for edge in (bins[0], bins[-1]):
+        parts.append(_text(place(edge, 0)[0], HEIGHT - MARGIN + 16, f"{edge:.3g}", "middle"))
+    return _frame(parts, "exposure (distance)", "share of subjects", "Exposures")
+
+
+def _colours(n: int) -> list[str]:
+    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+
+
+def _line(points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False) -> str:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    dash = ' stroke-dasharray="4 4"' if dashed else ""
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str = "#222222") -> str:
+    where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"'
+    return f"<text {where}>{escape(text)}</text>"
+
+
+def _key(row: int, name: str, colour: str) -> str:
+    return _text(MARGIN + 10, MARGIN + 4 + 15 * max(row, 0), name, "start", colour)
+
+
+def _frame(parts: Sequence[str], x_label: str, y_label: str, title: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<rect x="{MARGIN}" y="{MARGIN / 2}" width="{WIDTH - 2 * MARGIN}" '
+        f'height="{HEIGHT - 1.5 * MARGIN}" fill="none" stroke="#bbbbbb"/>'
+        + "".join(parts)
+        + _text(WIDTH / 2, HEIGHT - 8, x_label, "middle")
+        + f'<text transform="translate(12 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y_label)}</text></svg>"
+    )

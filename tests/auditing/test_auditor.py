@@ -1,0 +1,235 @@
+"""PrivacyAuditor: what it finds, what it refuses, and that it is a scikit-learn estimator."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from latentwalk.auditing import PrivacyAuditor
+from latentwalk.metrics import Verdict
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+
+@parametrize_with_checks([PrivacyAuditor()])
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+def normal(n, seed, d=6):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+@pytest.fixture(scope="module")
+def auditor():
+    return PrivacyAuditor(random_state=0).fit(normal(500, 0), X_holdout=normal(600, 1))
+
+
+def test_a_release_of_others_gives_no_evidence(auditor):
+    report = auditor.audit(normal(400, 2))
+    assert report.verdict is Verdict.NO_EVIDENCE
+    assert report.n_exposed_lower == 0 and report.n_duplicates == 0
+    assert report.tpr_interval[0] <= report.tpr <= report.tpr_interval[1] <= 0.05
+    assert 0.4 < report.auc < 0.6 and report.certified
+    assert 0 < report.smallest_detectable_leak < 0.03
+
+
+def test_noisy_copies_are_a_leak_and_every_flag_names_its_pair(auditor):
+    members = normal(500, 0)
+    release = np.concatenate([normal(400, 2), members[:50] + 0.01 * normal(50, 3)])
+    report = auditor.audit(release)
+    assert report.verdict is Verdict.LEAK
+    assert 35 <= report.n_exposed_lower <= 50
+    assert report.collision_rate >= 0.1
+    table = auditor.set_output(transform="default").transform(release)
+    np.testing.assert_array_equal(table[400:, 1], np.arange(50))
+    assert (auditor.predict(release)[400:] == -1).all()
+    assert (auditor.predict(release)[:400] == 1).mean() > 0.95
+    assert auditor.score_samples(release)[400:].max() < 0.1
+
+
+def test_few_copies_are_a_signal(auditor):
+    release = np.concatenate([normal(400, 2), normal(500, 0)[:15] + 1e-3])
+    report = auditor.audit(release)
+    assert report.verdict is Verdict.SIGNAL and 1 <= report.n_exposed_lower <= 15
+
+
+def test_an_exact_copy_is_a_leak(auditor):
+    report = auditor.audit(np.concatenate([normal(400, 2), normal(500, 0)[:1]]))
+    assert report.verdict is Verdict.LEAK and report.n_duplicates == 1
+
+
+def test_a_hole_around_the_members_is_seen(auditor):
+    release = normal(4000, 2)
+    kept = release[
+        auditor.score_samples(release) > np.quantile(auditor.score_samples(release), 0.3)
+    ]
+    report = auditor.audit(kept)
+    assert report.verdict is Verdict.SIGNAL
+    assert report.p_far < 0.01 < report.p_near
+
+
+def test_a_release_audited_only_where_it_was_selected_gets_no_clearance(auditor):
+    report = auditor.audit(normal(400, 2), guided_by=["features"])
+    assert report.verdict is Verdict.UNDERPOWERED and "guided" in report.reason
+    with pytest.raises(ValueError, match="guided_by names"):
+        auditor.audit(normal(400, 2), guided_by=["pixels"])
+
+
+def test_few_held_out_are_underpowered():
+    auditor = PrivacyAuditor(random_state=0).fit(normal(60, 3), X_holdout=normal(50, 4))
+    report = auditor.audit(normal(50, 2))
+    assert report.verdict is Verdict.UNDERPOWERED
+    assert np.isnan(report.collision_rate) and not report.certified
+    assert report.to_dict()["collision_rate"] is None
+
+
+@pytest.mark.parametrize("with_reference", [True, False])
+def test_a_wider_held_out_set_is_invalid(with_reference):
+    reference = normal(400, 3, 16) if with_reference else None
+    auditor = PrivacyAuditor(random_state=0).fit(
+        normal(400, 0, 16), X_holdout=1.3 * normal(400, 1, 16), X_reference=reference
+    )
+    report = auditor.audit(normal(300, 2, 16))
+    assert report.verdict is Verdict.INVALID
+    assert [c.passed for c in report.controls] == [False] * (1 + with_reference)
+
+
+def test_controls_hold_their_level():
+    n_failed = 0
+    for run in range(40):
+        X = normal(260, run, 5)
+        auditor = PrivacyAuditor(random_state=run).fit(
+            X[:80], X_holdout=X[80:160], X_reference=X[160:]
+        )
+        n_failed += any(not c.passed for c in auditor.controls_)
+    assert n_failed <= 3
+
+
+def several_images(n_subjects, n_images, seed):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(n_subjects), n_images)
+    return rng.normal(size=(n_subjects, 4))[codes] + 0.3 * rng.normal(size=(len(codes), 4)), codes
+
+
+def test_subjects_are_the_units_whatever_their_numbers_of_images():
+    X, groups = several_images(150, 5, 0)
+    H, groups_holdout = several_images(150, 2, 1)
+    rejected = 0
+    for run in range(10):
+        auditor = PrivacyAuditor(random_state=run, n_draws=5).fit(
+            X, X_holdout=H, groups=groups, groups_holdout=groups_holdout + 1000
+        )
+        report = auditor.audit(several_images(100, 1, 10 + run)[0])
+        rejected += report.p_value <= 0.05
+    assert (report.sets.n_members, report.sets.n_member_images) == (150, 750)
+    assert report.sets.images_per_subject == 2 and report.sets.n_draws == 5
+    assert rejected <= 2
+
+
+def test_without_held_out_records_it_describes():
+    auditor = PrivacyAuditor().fit(normal(50, 0))
+    report = auditor.audit(normal(20, 1))
+    assert report.verdict is None and report.mean_minimum_distance > 0
+    assert np.isnan(report.p_value) and report.n_exposed_lower is None
+    assert not hasattr(auditor, "predict")
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_one_synthetic_record(auditor):
+    assert auditor.audit(normal(1, 5)).sets.n_synthetic == 1
+
+
+def test_same_seed_same_report():
+    reports = []
+    for _ in range(2):
+        auditor = PrivacyAuditor(random_state=3).fit(normal(80, 0), X_holdout=normal(90, 1))
+        reports.append(auditor.audit(normal(30, 2)).to_dict())
+    assert reports[0] == reports[1] == auditor.audit(normal(30, 2)).to_dict()
+
+
+def test_sets_must_be_apart_and_no_id_is_named():
+    X, H = normal(20, 0), normal(20, 1)
+    ids = [f"secret{i}" for i in range(40)]
+    with pytest.raises(ValueError, match="1 subjects are in groups") as error:
+        PrivacyAuditor().fit(X, X_holdout=H, groups=ids[:20], groups_holdout=ids[19:39])
+    assert "secret" not in str(error.value)
+    for name in ("X_holdout", "X_reference"):
+        others = {"X_holdout": H, name: np.concatenate([H[:5], X[:2]])}
+        with pytest.raises(ValueError, match=f"records of {name} equal a record of X"):
+            PrivacyAuditor().fit(X, **others)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"X_holdout": np.full((5, 6), np.nan)}, "X_holdout contains NaN"),
+        ({"X_holdout": np.ones((5, 4))}, "X_holdout has 4 features"),
+        ({"X_holdout": normal(5, 1), "groups": np.arange(20)}, "groups_holdout is missing"),
+        (
+            {"X_holdout": normal(5, 1), "groups": np.arange(19), "groups_holdout": np.arange(5)},
+            r"groups has shape \(19,\)",
+        ),
+        ({"groups_holdout": np.arange(5)}, "without X_holdout"),
+    ],
+)
+def test_bad_input(given, message):
+    with pytest.raises(ValueError, match=message):
+        PrivacyAuditor().fit(normal(20, 0), **given)
+
+
+def test_constant_features_and_nan_releases_are_refused(auditor):
+    with pytest.raises(ValueError, match="constant in space 'features'"):
+        PrivacyAuditor().fit(np.ones((5, 3)))
+    with pytest.raises(ValueError, match="NaN"):
+        auditor.audit(np.full((2, 6), np.nan))
+
+
+def test_forget_and_pickle(auditor):
+    copy = pickle.loads(pickle.dumps(auditor))
+    assert copy.audit(normal(9, 4)) == auditor.audit(normal(9, 4))
+    members = normal(500, 0)
+    assert members[0].tobytes() in pickle.dumps(copy)
+    copy.forget()
+    assert members[0].tobytes() not in pickle.dumps(copy)
+    with pytest.raises(NotFittedError):
+        copy.audit(normal(9, 4))
+    clone(copy)
+
+
+def test_table_as_a_frame(auditor):
+    pytest.importorskip("pandas")
+    frame = clone(auditor).fit(normal(30, 0)).set_output(transform="pandas").transform(normal(4, 1))
+    assert list(frame.columns)[:2] == ["member_distance", "nearest_member"]
+    assert len(frame) == 4
+
+
+def images(n, seed):
+    return np.random.default_rng(seed).integers(0, 256, size=(n, 3, 8, 8), dtype=np.uint8)
+
+
+def test_images_in_two_spaces():
+    def mean_colour(X):
+        return X.mean(axis=(2, 3))
+
+    auditor = PrivacyAuditor(["pixels", mean_colour], random_state=0)
+    auditor.fit(images(120, 0), X_holdout=images(130, 1))
+    release = np.concatenate([images(50, 2), images(120, 0)[:30]]).astype(np.float32) / 255
+    report = auditor.audit(release, guided_by="pixels")
+    assert [s.space for s in report.spaces] == ["pixels", "mean_colour"]
+    assert [s.guided for s in report.spaces] == [True, False]
+    assert report.n_duplicates == 30 and report.verdict is Verdict.LEAK
+    flat = auditor.audit(release.reshape(80, -1))
+    assert flat.p_value == report.p_value
+    with pytest.raises(ValueError, match="expected \\(3, 8, 8\\)"):
+        auditor.audit(np.zeros((2, 3, 9, 9)))
+
+
+def test_matches_need_the_members():
+    auditor = PrivacyAuditor(random_state=0).fit(images(20, 0))
+    matches = auditor.nearest_matches(images(20, 0)[[3, 7]], images(20, 0), n_matches=2)
+    np.testing.assert_array_equal(matches.member_rows, [3, 7])
+    np.testing.assert_array_equal(matches.synthetic, matches.members)
+    with pytest.raises(ValueError, match="not the array of members"):
+        auditor.nearest_matches(images(2, 1), images(20, 5))

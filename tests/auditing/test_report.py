@@ -1,0 +1,86 @@
+"""The report as JSON and as pages: what each edition holds, and what neither may hold."""
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from latentwalk.auditing import PrivacyAuditor
+from PIL import Image
+
+IDS = [f"patient-{i:04d}" for i in range(160)]
+
+
+def images(n, seed):
+    return np.random.default_rng(seed).integers(0, 256, size=(n, 1, 6, 6), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def audited():
+    auditor = PrivacyAuditor(random_state=0).fit(
+        images(80, 0), X_holdout=images(80, 1), groups=IDS[:80], groups_holdout=IDS[80:]
+    )
+    return auditor, auditor.audit(images(80, 0)[:9])
+
+
+def test_json_is_standard_and_complete(audited, tmp_path):
+    _, report = audited
+    report.to_json(tmp_path / "report.json")
+    text = (tmp_path / "report.json").read_text()
+    read = json.loads(text)
+    assert read == report.to_dict()
+    assert read["verdict"] == "LEAK" and read["schema_version"] == 1
+    assert read["spaces"][0]["space"] == "pixels" and len(read["controls"]) == 1
+    assert "NaN" not in text
+
+
+def embedded(page):
+    return [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(code))))
+        for code in re.findall(r"data:image/png;base64,([^\"]+)", page)
+    ]
+
+
+def test_the_releasable_page_has_aggregates_alone(audited, tmp_path):
+    _, report = audited
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "LEAK" in page and "Threat model" in page and "ROC" in page
+    assert not embedded(page) and "patient-" not in page and "Exposures" not in page
+    assert "$" not in page
+    for word in ("safe", "private", "anonymous"):
+        assert not re.search(rf"\b{word}\b", page, re.IGNORECASE)
+    assert "http" not in page and "<script" not in page
+
+
+def test_the_internal_page_shows_real_neighbours_where_given(audited, tmp_path):
+    auditor, report = audited
+    matches = auditor.nearest_matches(images(80, 0)[:9], images(80, 0), n_matches=3)
+    report.to_html(tmp_path / "report.html", edition="internal", matches=matches)
+    page = (tmp_path / "report.html").read_text()
+    shown = embedded(page)
+    assert len(shown) == 6 and "do not release" in page and "Exposures" in page
+    np.testing.assert_array_equal(shown[1], images(80, 0)[0, 0])
+    with pytest.raises(ValueError, match="matches hold real images"):
+        report.to_html(tmp_path / "other.html", matches=matches)
+    assert not (tmp_path / "other.html").exists()
+    with pytest.raises(ValueError, match="edition='public'"):
+        report.to_html(tmp_path / "other.html", edition="public")
+
+
+def test_names_are_escaped(tmp_path):
+    def feature(X):
+        return X.reshape(len(X), -1)
+
+    feature.__name__ = "<script>alert(1)</script>"
+    auditor = PrivacyAuditor(feature, random_state=0).fit(images(30, 0), X_holdout=images(30, 1))
+    auditor.audit(images(9, 2)).to_html(tmp_path / "report.html", edition="internal")
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
+def test_a_description_has_a_page_too(tmp_path):
+    PrivacyAuditor().fit(images(30, 0)).audit(images(9, 2)).to_html(tmp_path / "report.html")
+    assert "no verdict" in (tmp_path / "report.html").read_text()
