@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from latentwalk.datasets import split_patients
 from latentwalk.evaluation._routing import release_params
@@ -74,11 +74,11 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> from sklearn.preprocessing import FunctionTransformer
     >>> from latentwalk import TrainOnSynthetic
     >>> X, y = load_digits(return_X_y=True)
-    >>> coarse = FunctionTransformer(lambda X: (X > 0.5).astype(float))  # stands for a release
-    >>> model = TrainOnSynthetic(coarse, RidgeClassifier(), random_state=0).fit(X / 16, y)
+    >>> copies = FunctionTransformer(lambda X: 0.999 * X)  # stands for a release, a bad one
+    >>> model = TrainOnSynthetic(copies, RidgeClassifier(), random_state=0).fit(X / 16, y)
     >>> model.predict(X[:5] / 16)
     array([0, 1, 2, 3, 4])
-    >>> model.report_.verdict
+    >>> model.report_.verdict.value
     'LEAK'
     """
 
@@ -128,6 +128,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             When a length differs, or there are too few patients to hold some out.
         """
         self._validate_params()
+        if y is None:
+            raise ValueError("TrainOnSynthetic requires y to be passed, but the target y is None")
         images, classes = self._check(X, y, reset=True)
         codes = check_groups(groups, len(images))
         shares = (1 - self.holdout_size, 0.0, 0.0, self.holdout_size)
@@ -198,15 +200,16 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         return PrivacyAuditor() if self.auditor is None else clone(self.auditor)
 
-    def _check(self, X: Any, y: Any = None, *, reset: bool = False) -> tuple[Any, Any]:
+    def _check(self, X: Any, y: Any = "no_validation", *, reset: bool = False) -> tuple[Any, Any]:
         """Images as float32 in [0, 1] in the form that they came in, and classes."""
-        if np.ndim(X) == 4:
+        n_least = 2 if reset else 1
+        if np.asarray(X).ndim == 4:
             X = validate_images(self, X, reset=reset)
-        elif y is None:
-            X = validate_data(self, X, reset=reset)
+            y = _check_y(y, estimator=self) if reset else y
         else:
-            X, y = validate_data(self, X, y, reset=reset)
-        if y is not None:
+            checked = validate_data(self, X, y, reset=reset, ensure_min_samples=n_least)
+            X, y = checked if reset else (checked, None)
+        if reset:
             check_classification_targets(y)
             y = check_targets(y, len(X))
         return to_float(X), y

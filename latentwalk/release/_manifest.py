@@ -15,9 +15,23 @@ from sklearn.pipeline import Pipeline
 # By name, so that a new parameter stays out until somebody has decided that it is public. Seeds,
 # devices, paths, weights and everything that is fitted stay out.
 PUBLIC_PARAMETERS = {
-    "GANInverter": ("latent_space", "max_iter"),
+    "GANInverter": ("latent_space", "max_iter", "loss", "regularization", "encoder_iter"),
     "KSameAggregator": ("k", "method", "small_classes"),
-    "GuidedWalker": ("latent_space", "objective", "n_points", "max_iter"),
+    "GuidedWalker": (
+        "latent_space",
+        "objective",
+        "identity_weight",
+        "class_weight",
+        "length_weight",
+        "n_points",
+        "max_iter",
+        "solver",
+        "pairing",
+        "selection",
+        "max_identity",
+        "duplicate_distance",
+        "truncation_psi",
+    ),
     "GANDecoder": ("latent_space", "output_dtype"),
 }
 # Rates, and not counts: a count together with a rate gives the number of patients.

@@ -8,11 +8,14 @@ import random
 import re
 import shutil
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
+import latentwalk
 import numpy as np
 import pytest
 from latentwalk import GANDecoder, write_release
+from latentwalk.release._manifest import PUBLIC_PARAMETERS
 from PIL import Image
 from sklearn.pipeline import Pipeline
 
@@ -223,6 +226,12 @@ def test_other_reports_and_pipelines_are_type_errors(tmp_path, images):
         write_release(tmp_path / "release", images, report="NO EVIDENCE")
     with pytest.raises(TypeError, match="pipeline is a list"):
         write_release(tmp_path / "release", images, pipeline=[])
+
+
+def test_the_public_parameters_exist():
+    for name, parameters in PUBLIC_PARAMETERS.items():
+        known = signature(getattr(latentwalk, name)).parameters
+        assert [p for p in parameters if p not in known] == [], name
 
 
 def test_flat_images_take_their_shape_from_the_pipeline(tmp_path, decoder_generator):

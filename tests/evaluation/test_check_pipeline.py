@@ -1,0 +1,189 @@
+"""Everything that is known beforehand, in one error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from latentwalk import (
+    GANDecoder,
+    GANInverter,
+    Generator,
+    GuidedWalker,
+    IdentityClassifier,
+    KSameAggregator,
+    LabelClassifier,
+    check_pipeline,
+    load_generator,
+)
+from latentwalk.datasets import dermoscopy_generator_path
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from torch import nn
+
+from conftest import make_decoder
+
+SHAPE = (1, 8, 8)
+GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=SHAPE)
+OTHER = Generator.from_module(make_decoder(seed=1), w_dim=6, image_shape=SHAPE)
+
+
+def net(n_classes: int, image_shape: tuple[int, int, int] = SHAPE) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(image_shape)), n_classes))
+
+
+def identity(image_shape=SHAPE):
+    return IdentityClassifier.from_module(net(20, image_shape), range(20), image_shape=image_shape)
+
+
+def label(classes=(0, 1)):
+    return LabelClassifier.from_module(net(len(classes)), classes, image_shape=SHAPE)
+
+
+def make_pipe(**changes) -> Pipeline:
+    steps = {
+        "invert": GANInverter(GENERATOR),
+        "ksame": KSameAggregator(k=5),
+        "walk": GuidedWalker(GENERATOR, identity_classifier=identity(), label_classifier=label()),
+        "decode": GANDecoder(GENERATOR),
+    }
+    pipe = Pipeline(list(steps.items()))
+    return pipe.set_params(**changes)
+
+
+@pytest.fixture
+def balanced():
+    """20 patients with two images each, 10 in each class."""
+    patient = np.repeat(np.arange(20), 2)
+    X = np.random.default_rng(0).uniform(size=(40, *SHAPE))
+    return {"X": X, "y": patient % 2, "groups": patient}
+
+
+def problems(pipe, X, y=None, groups=None, **fit_params) -> list[str]:
+    with pytest.raises(ValueError, match="check_pipeline found") as error:
+        check_pipeline(pipe, X, y, groups, **fit_params)
+    first, *lines = str(error.value).splitlines()
+    assert first.startswith(f"check_pipeline found {len(lines)} problem")
+    return lines
+
+
+def test_a_pipeline_in_order_passes(balanced):
+    X, groups = balanced["X"], balanced["groups"]
+    params = {"ksame__groups": groups, "walk__X_real": X, "walk__groups": groups}
+    assert check_pipeline(make_pipe(), **balanced, **params) is None
+    frozen = FrozenEstimator(identity())
+    assert check_pipeline(make_pipe(walk__identity_classifier=frozen), **balanced) is None
+    own = Pipeline([("own", "passthrough"), *make_pipe().steps])
+    assert check_pipeline(own, **balanced) is None
+
+
+def test_nothing_is_changed(balanced):
+    pipe = make_pipe()
+    before = {name: dict(vars(step)) for name, step in pipe.steps}
+    check_pipeline(pipe, **balanced)
+    assert {name: dict(vars(step)) for name, step in pipe.steps} == before
+
+
+def test_all_problems_are_listed_at_once(balanced):
+    pipe = make_pipe(
+        ksame__k=6,
+        decode__generator=OTHER,
+        invert__latent_space="w+",
+        walk__identity_classifier=None,
+        invert__max_iter=-3,
+    )
+    found = "\n".join(problems(pipe, balanced["X"] * 255, balanced["y"], balanced["groups"]))
+    for part in (
+        "divide by 255",
+        "invert: The 'max_iter' parameter",
+        "different generators",
+        "different values of latent_space",
+        "class 0: 10",
+        "12 are needed for the two groups of a path (k=6)",
+        "walk has no identity_classifier",
+    ):
+        assert part in found, part
+    assert found.count("\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.zeros((40, 8, 8))}, "add the channel axis"),
+        ({"X": np.zeros((40, 3, 8, 8))}, r"images of shape \(3, 8, 8\); expected \(1, 8, 8\)"),
+        ({"X": np.full((40, *SHAPE), np.nan)}, "NaN"),
+        ({"y": np.zeros(39)}, r"y has shape \(39,\)"),
+        ({"groups": np.zeros(41)}, r"groups has shape \(41,\)"),
+        ({"groups": [None] * 40}, "groups has 40 missing values"),
+    ],
+)
+def test_arrays(balanced, change, message):
+    with pytest.raises(ValueError, match=message):
+        check_pipeline(make_pipe(), **(balanced | change))
+
+
+def test_patients_are_counted_and_not_rows(balanced):
+    pipe, X, y = make_pipe(), balanced["X"], balanced["y"]
+    assert check_pipeline(pipe, X, y) is None
+    few = balanced["groups"] // 4
+    lines = problems(pipe, X, y, few)
+    assert lines == [
+        "1. too few subjects (class 0: 5, class 1: 5); 10 are needed for the two groups of a path "
+        "(k=5)"
+    ]
+    assert problems(pipe, X, y, ksame__groups=few) == lines
+    without_walk = Pipeline([step for step in pipe.steps if step[0] != "walk"])
+    assert check_pipeline(without_walk, X, y, few) is None
+
+
+def test_classes_that_are_dropped_are_not_counted(balanced):
+    X, groups = balanced["X"], balanced["groups"]
+    y = np.where(groups < 3, 0, 1)
+    assert "class 0: 3" in problems(make_pipe(), X, y, groups)[0]
+    assert check_pipeline(make_pipe(ksame__small_classes="drop"), X, y, groups) is None
+    y = np.where(groups < 6, 0, 1)  # kept by the groups, too small for a path
+    assert "class 0: 6" in problems(make_pipe(ksame__small_classes="drop"), X, y, groups)[0]
+
+
+def test_an_unfitted_guide_needs_the_real_images(balanced):
+    pipe = make_pipe(walk__identity_classifier=IdentityClassifier())
+    assert "pass walk__X_real" in problems(pipe, **balanced)[0]
+    assert check_pipeline(pipe, **balanced, walk__X_real=balanced["X"]) is None
+
+
+def test_guides_are_for_these_images_and_classes(balanced):
+    wrong_size = make_pipe(walk__identity_classifier=identity((1, 16, 16)))
+    assert "(1, 16, 16)" in problems(wrong_size, **balanced)[0]
+    wrong_net = make_pipe(walk__identity_classifier=net(20, (1, 4, 4)))
+    assert "does not take the generator's images" in problems(wrong_net, **balanced)[0]
+    unknown = make_pipe(walk__label_classifier=label((0, 2)))
+    assert "classes [1], which label_classifier does not know" in problems(unknown, **balanced)[0]
+
+
+def test_fit_parameters_belong_to_steps_and_rows(balanced):
+    lines = problems(make_pipe(), **balanced, wlak__X_real=balanced["X"], ksame__groups=[1, 2])
+    assert "wlak__X_real is for a step 'wlak'; the steps are ['invert'" in lines[0]
+    assert "ksame__groups has 2 rows; X has 40" in lines[1]
+
+
+def test_weights_that_moved_or_changed(tmp_path):
+    file = tmp_path / "network.safetensors"
+    content = dermoscopy_generator_path().read_bytes()
+    file.write_bytes(content)
+    pipe = Pipeline([("decode", GANDecoder(load_generator(file)))])
+    X = np.zeros((2, 3, 32, 32))
+    assert check_pipeline(pipe, X) is None
+    file.write_bytes(content[:-1] + b"\0\0")
+    assert "SHA-256" in problems(pipe, X)[0]
+    file.unlink()
+    assert "relocate" in problems(pipe, X)[0]
+
+
+def test_only_pipelines(balanced):
+    with pytest.raises(TypeError, match=r"pipe is a GANDecoder; expected a sklearn\.pipeline"):
+        check_pipeline(GANDecoder(GENERATOR), balanced["X"])
+
+
+def test_latent_spaces_of_the_generator(balanced):
+    pipe = Pipeline([("decode", GANDecoder(GENERATOR, latent_space="y"))])
+    found = "\n".join(problems(pipe, balanced["X"]))
+    assert "latent_space='y'; expected one of ['w', 'w+', 'z']" in found

@@ -1,0 +1,219 @@
+"""Learning from a release, scored on real images, audited on patients held out."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from latentwalk import KSameAggregator, PrivacyAuditor, TrainOnSynthetic
+from latentwalk.evaluation import (
+    neg_collision_rate_score,
+    neg_n_exposed_score,
+    neg_tpr_score,
+    tstr_score,
+)
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+
+class Recorder(TransformerMixin, BaseEstimator):
+    """A release that keeps what it was given, outside of itself."""
+
+    seen: list = []  # noqa: RUF012
+
+    def fit(self, X, y=None, *, X_real=None, groups=None):
+        self.seen.append((X, y, X_real, groups))
+        return self
+
+    def transform(self, X):
+        return 1 - X
+
+
+class Figures:
+    """An auditor that reports what it was given."""
+
+    def fit(self, X, y=None, **sets):
+        self.X, self.sets = X, sets
+        return self
+
+    def audit(self, X_syn):
+        report = Figures()
+        report.members, report.release, report.sets = self.X, X_syn, self.sets
+        return report
+
+    def __sklearn_clone__(self):
+        return Figures()
+
+
+@pytest.fixture
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:600] / 16, y[:600]
+
+
+@pytest.fixture
+def patients():
+    return np.array([f"p{i // 3}" for i in range(600)])
+
+
+@parametrize_with_checks(
+    [TrainOnSynthetic(FunctionTransformer(np.tanh), LogisticRegression(), random_state=0)],
+    expected_failed_checks=lambda estimator: {
+        "check_positive_only_tag_during_fit": "its data repeat rows: the audit refuses a record "
+        "that is both a member's and held out",
+    },
+    xfail_strict=True,
+)
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+def test_the_classifier_sees_the_release_and_predicts_real_images(digits):
+    X, y = digits
+    inverted = FunctionTransformer(lambda X: 1 - X)
+    model = TrainOnSynthetic(inverted, KNeighborsClassifier(1), auditor=Figures(), random_state=0)
+    model.fit(X, y)
+    assert model.score(1 - X, y) > 0.9  # it knows inverted digits,
+    assert model.score(X, y) < 0.5  # and plain ones it never saw
+    np.testing.assert_array_equal(model.classes_, range(10))
+    assert model.predict_proba(X).shape == (600, 10)
+    assert not hasattr(TrainOnSynthetic(inverted, RidgeClassifier()), "predict_proba")
+
+
+def test_patients_are_on_one_side_and_reach_the_steps(digits, patients):
+    X, y = digits
+    X = X.reshape(-1, 1, 8, 8)
+    X[:, 0, 0, 0] = np.arange(600) / 600  # so that a row can be found again
+    Recorder.seen.clear()
+    pipe = Pipeline([("own", "passthrough"), ("release", Recorder())])
+    flat = Pipeline(
+        [("flat", FunctionTransformer(lambda X: X.reshape(len(X), -1))), ("net", RidgeClassifier())]
+    )
+    model = TrainOnSynthetic(pipe, flat, auditor=Figures(), holdout_size=0.25, random_state=0)
+    model.fit(X, y, groups=patients)
+    (seen, y_seen, X_real, groups), report = Recorder.seen[0], model.report_
+    rows = np.rint(seen[:, 0, 0, 0] * 600).astype(int)
+    out = np.rint(report.sets["X_holdout"][:, 0, 0, 0] * 600).astype(int)
+    assert sorted([*rows, *out]) == list(range(600))
+    assert set(patients[rows]).isdisjoint(patients[out])
+    assert len(set(patients[out])) == 50
+    np.testing.assert_array_equal(y_seen, y[rows])
+    np.testing.assert_array_equal(X_real, seen)
+    np.testing.assert_array_equal(report.members, seen)
+    np.testing.assert_allclose(report.release, 1 - seen)
+    assert len(set(zip(groups, patients[rows], strict=True))) == len(set(groups)) == 150
+
+
+def test_bytes_and_floats_are_the_same_images(digits):
+    X, y = digits
+    as_bytes = np.rint(X * 255).astype(np.uint8)
+    model = TrainOnSynthetic(
+        FunctionTransformer(lambda X: X / 1), RidgeClassifier(), auditor=Figures(), random_state=0
+    ).fit(as_bytes, y)
+    assert model.report_.members.max() == 1
+    assert model.score(as_bytes, y) > 0.85
+
+
+def test_no_image_is_kept(digits):
+    X, y = digits
+    model = TrainOnSynthetic(
+        FunctionTransformer(np.sqrt), RidgeClassifier(), auditor=PrivacyAuditor(), random_state=0
+    ).fit(X, y)
+    assert set(vars(model)) - set(model.get_params(deep=False)) == {
+        "classes_",
+        "classifier_",
+        "report_",
+        "n_features_in_",
+    }
+    assert X[0].astype(np.float32).tobytes()[:64] not in pickle.dumps(model)
+
+
+def test_grid_search_reads_the_audit_and_passes_the_patients(digits, patients):
+    X, y = digits
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe = Pipeline([("ksame", KSameAggregator(method="mdav").set_fit_request(groups=True))])
+        model = TrainOnSynthetic(
+            pipe, KNeighborsClassifier(1), auditor=PrivacyAuditor(random_state=0), random_state=0
+        ).set_fit_request(groups=True)
+        search = GridSearchCV(
+            model,
+            {"release__ksame__k": [2, 8]},
+            scoring={"accuracy": "accuracy", "exposed": neg_n_exposed_score},
+            refit="exposed",
+            cv=GroupKFold(2),
+        ).fit(X, y, groups=patients)
+    results = search.cv_results_
+    assert (results["mean_test_accuracy"] > 0.3).all()
+    assert results["mean_test_exposed"][1] >= results["mean_test_exposed"][0]
+    assert search.best_estimator_.report_.n_exposed_lower is not None
+
+
+def test_a_copying_release_scores_worse_than_noise(digits):
+    X, y = digits
+    scoring = {
+        "tpr": neg_tpr_score,
+        "exposed": neg_n_exposed_score,
+        "collisions": neg_collision_rate_score,
+    }
+    noise = FunctionTransformer(lambda X: np.random.default_rng(0).uniform(size=X.shape))
+    copy = FunctionTransformer(lambda X: X + 1e-4)
+    models = [
+        TrainOnSynthetic(release, RidgeClassifier(), holdout_size=0.5, random_state=0)
+        for release in (copy, noise)
+    ]
+    figures = [cross_validate(model, X, y, cv=2, scoring=scoring) for model in models]
+    for name in scoring:
+        assert figures[0][f"test_{name}"].mean() < figures[1][f"test_{name}"].mean(), name
+
+
+def test_images_need_classes(digits):
+    X = digits[0].reshape(-1, 1, 8, 8)
+    model = TrainOnSynthetic(FunctionTransformer(), RidgeClassifier())
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        model.fit(X, None)
+    with pytest.raises(ValueError, match=r"y has shape \(3,\)"):
+        model.fit(X, [0, 1, 1])
+
+
+def test_scores_need_a_report():
+    with pytest.raises(TypeError, match="RidgeClassifier has no report_"):
+        neg_tpr_score(RidgeClassifier(), None)
+
+
+def test_a_release_of_other_length_or_width_is_refused(digits):
+    X, y = digits
+    shorter = FunctionTransformer(lambda X: X[::2])
+    with pytest.raises(ValueError, match=r"release gave \d+ images for \d+"):
+        TrainOnSynthetic(shorter, RidgeClassifier()).fit(X, y)
+    narrower = FunctionTransformer(lambda X: X[:, ::2])
+    with pytest.raises(ValueError, match=r"the release has shape \(\d+, 32\); rows of \(64,\)"):
+        TrainOnSynthetic(narrower, RidgeClassifier()).fit(X, y)
+
+
+def test_tstr_is_the_score_on_real_images(digits):
+    X, y = digits
+    plain = tstr_score(RidgeClassifier(), X[:400], y[:400], X[400:], y[400:])
+    assert plain == RidgeClassifier().fit(X[:400], y[:400]).score(X[400:], y[400:])
+    images = X.reshape(-1, 1, 8, 8)
+    assert tstr_score(RidgeClassifier(), images[:400], y[:400], X[400:], y[400:]) == plain
+    as_bytes = np.rint(images[:400] * 255).astype(np.uint8)
+    near = tstr_score(RidgeClassifier(), as_bytes, y[:400], X[400:], y[400:])
+    assert near == pytest.approx(plain, abs=0.02)
+    wrong = tstr_score(RidgeClassifier(), X[:400], (y[:400] + 1) % 10, X[400:], y[400:])
+    assert wrong < 0.1
+    other = tstr_score(
+        LogisticRegression(), X[:400], y[:400], X[400:], y[400:], scoring="neg_log_loss"
+    )
+    assert other < 0
+    with pytest.raises(ValueError, match=r"y_syn has shape \(3,\)"):
+        tstr_score(RidgeClassifier(), X, y[:3], X, y)
+    with pytest.raises(ValueError, match=r"X_syn has shape \(600, 32\)"):
+        tstr_score(RidgeClassifier(), X[:, :32], y, X, y)
