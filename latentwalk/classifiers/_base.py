@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -204,8 +205,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         elif shape is None and not reset:
             return check_images(X)
         else:
-            shape = None if shape is None else tuple(shape)
-            X = validate_images(self, X, image_shape=shape, reset=reset)
+            X = validate_images(self, X, image_shape=_as_shape(shape), reset=reset)
         if reset:
             self.image_shape_ = None if X.ndim == 2 else (X.shape[1], X.shape[2], X.shape[3])
         return X
@@ -305,3 +305,11 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         if "module_" in state:
             self.module_ = unpack_module(state["module_"])
+
+
+def _as_shape(shape: Sequence[int] | None) -> tuple[int, int, int] | None:
+    """An image shape given as any sequence."""
+    if shape is None:
+        return None
+    channels, height, width = shape
+    return int(channels), int(height), int(width)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sklearn.utils.estimator_checks import parametrize_with_checks
-
 from latentwalk import IdentityClassifier, LabelClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 QUICK = {"max_iter": 10, "width": 8, "learning_rate": 0.03, "label_smoothing": 0.0}
 
