@@ -6,6 +6,7 @@ There the latents are known, so that the encoder needs no real image and no labe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from math import log2
 
@@ -66,28 +67,18 @@ class LatentEncoder(nn.Module):
 
 
 def train_encoder(
-    generator: Generator,
-    latent_space: LatentSpace,
-    n_iter: int,
-    rng: torch.Generator,
-    autocast: torch.autocast,
-    *,
-    verbose: bool = False,
+    objective: Objective, n_iter: int, rng: torch.Generator, *, verbose: bool = False
 ) -> LatentEncoder:
     """Train an encoder on samples of the generator.
 
     Parameters
     ----------
-    generator : Generator
-        Makes the training set.
-    latent_space : {"w", "w+", "z"}
-        What is inverted to. In W+ the encoder learns w, to be repeated.
+    objective : Objective
+        Holds the generator and the space. For W+ the encoder learns w, to be repeated.
     n_iter : int
         Steps of 64 images. With 0 the encoder gives the mean latent.
     rng : torch.Generator
         Its device is where the training runs.
-    autocast : torch.autocast
-        The precision of the forward passes.
     verbose : bool, default=False
         Show progress.
 
@@ -96,17 +87,18 @@ def train_encoder(
     encoder : LatentEncoder
         In eval mode, frozen.
     """
-    space: LatentSpace = "z" if latent_space == "z" else "w"
+    generator = objective.generator
+    space: LatentSpace = "z" if objective.latent_space == "z" else "w"
     encoder = _untrained(generator, space, rng)
     if n_iter:
         n_samples = min(POOL_SIZE, n_iter * BATCH_SIZE)
         latents = draw_latents(generator, space, n_samples, rng)
-        images = _decode(generator, latents, space, autocast)
+        images = _decode(replace(objective, latent_space=space), latents)
         targets = (latents - encoder.mean) / encoder.std
 
         def loss(rows: Tensor) -> Tensor:
             batch = _add_noise(images[rows], rng)
-            with autocast:
+            with objective.autocast:
                 found = encoder.standardized(batch)
             return (found.float() - targets[rows]).square().mean()
 
@@ -185,15 +177,9 @@ def _untrained(
 
 
 @torch.no_grad()
-def _decode(
-    generator: Generator, latents: Tensor, latent_space: LatentSpace, autocast: torch.autocast
-) -> Tensor:
+def _decode(objective: Objective, latents: Tensor) -> Tensor:
     """Images of the latents, at the size that the encoder sees."""
-    parts = []
-    for batch in torch.split(latents, BATCH_SIZE):
-        with autocast:
-            images = generator.decode(batch, latent_space).float()
-        parts.append(shrink(images))
+    parts = [shrink(objective.images(batch)) for batch in torch.split(latents, BATCH_SIZE)]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.generators import Generator, LatentSpace, decode_latents
 from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
 from latentwalk.inversion._invert import invert_images, reconstruction_errors
-from latentwalk.inversion._plan import InversionPlan, autocast, resolve_loss, resolve_precision
+from latentwalk.inversion._plan import InversionPlan, resolve_loss, resolve_precision
 from latentwalk.inversion._poor import report_poor
 from latentwalk.inversion._preconditioner import preconditioner
 from latentwalk.inversion._store import RowStore
@@ -63,12 +63,12 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
         the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
         images from 64 pixels on, on a GPU, and "pixels" elsewhere.
-    regularization : float, default=1e-3
+    regularization : float, default=3e-4
         Weight of the mean squared latent, in standard deviations from the mean: keeps latents where
         the generator knows what to make of them and of their averages.
-    learning_rate : float, default=0.04
+    learning_rate : float, default=0.02
         Largest change of an image in a step, root mean square, in the linear approximation. A
-        cosine takes it to 0 over a cycle of at most 20 steps.
+        cosine takes it to 0 over a cycle of 10 steps.
     tol : float, default=0.05
         A row whose objective fell by less than this share in a cycle has converged.
     max_error : float, default=None
@@ -165,8 +165,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         latent_space: LatentSpace = "w",
         max_iter: int = 40,
         loss: str = "auto",
-        regularization: float = 1e-3,
-        learning_rate: float = 0.04,
+        regularization: float = 3e-4,
+        learning_rate: float = 0.02,
         tol: float = 0.05,
         max_error: float | None = None,
         on_poor: str = "warn",
@@ -221,16 +221,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         device = resolve_device(self.device)
         rng = torch_generator(self.random_state, device)
         self._preconditioner = None
-        plan = self._plan(device)
-        self.encoder_ = train_encoder(
-            self.generator,
-            self.latent_space,
-            self.encoder_iter,
-            rng,
-            autocast(plan.precision, device),
-            verbose=self.verbose,
-        )
-        objective = plan.objective(device)
+        objective = self._plan(device).objective(device)
+        self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
             tensor = to_tensor(images, device)
             fine_tune_encoder(

@@ -13,7 +13,7 @@ from latentwalk.inversion._preconditioner import apply, apply_transposed
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-10
-CYCLE = 20
+CYCLE = 10
 
 
 class Optimized(NamedTuple):
@@ -51,7 +51,7 @@ def optimize_latents(
     P : Tensor
         Of `preconditioner`.
     max_iter : int
-        Steps a row at most, in cycles of up to 20.
+        Steps a row at most, in cycles of 10.
     learning_rate : float
         First step of a cycle; a cosine takes it to 0.
     tol : float
