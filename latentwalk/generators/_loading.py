@@ -69,7 +69,8 @@ def load_generator(path: str | os.PathLike[str], *, strict: bool = True) -> Gene
     Returns
     -------
     generator : Generator
-        A handle on the file. Its ``save`` writes a safetensors file, which opens faster.
+        A handle on the file. Its ``save`` writes a safetensors file, which holds numbers and text
+        alone.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 
 State = Mapping[str, NDArray[np.float32]]
 N_MEAN_SAMPLES = 10_000
+MAX_GROWTH = 10
 
 
 def build_network(config: StyleGAN2Config, state: State) -> StyleGAN2:
@@ -37,12 +39,9 @@ def build_network(config: StyleGAN2Config, state: State) -> StyleGAN2:
         or not finite.
     """
     _check_config(config, len(state))
-    try:
-        # a network without memory tells the shapes, whatever size the file claims
-        with torch.device("meta"):
-            network = StyleGAN2(config)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise ValueError(f"its configuration is impossible: {config}") from error
+    _check_size(config, sum(array.size for array in state.values()))
+    with torch.random.fork_rng(devices=[]):
+        network = StyleGAN2(config)
     _check_shapes({k: tuple(v.shape) for k, v in network.state_dict().items()}, state)
     broken = [name for name, array in state.items() if not np.isfinite(array).all()]
     if broken:
@@ -81,6 +80,22 @@ def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
     )
     if not right:
         raise ValueError(f"its configuration is impossible: {config}")
+
+
+def _check_size(config: StyleGAN2Config, n_numbers: int) -> None:
+    """Refuse a network much larger than its file before memory is taken for it."""
+    widths, w_dim = config.channels, config.w_dim
+    convolutions = 9 * (widths[0] ** 2 + sum((a + b) * b for a, b in pairwise(widths)))
+    mapping = w_dim * (config.z_dim + config.c_dim + (config.mapping_layers - 1) * w_dim)
+    styles = w_dim * sum(widths) + config.img_channels * widths[-1]
+    buffers = config.resolution**2 * config.use_noise + len(config.resample_filter) ** 2
+    needed = convolutions + mapping + styles + buffers
+    # where little is missing, the names of what is missing say more
+    if needed > MAX_GROWTH * n_numbers:
+        raise ValueError(
+            f"its tensors do not fit its configuration: they hold {n_numbers} numbers, and the "
+            f"network has at least {needed}"
+        )
 
 
 def _check_shapes(expected: Mapping[str, tuple[int, ...]], state: State) -> None:
