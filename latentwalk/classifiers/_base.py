@@ -69,7 +69,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         image_shape: tuple[int, int, int] | None = None,
-        width: int = 32,
+        width: int = 24,
         max_iter: int = 30,
         batch_size: int | str = "auto",
         learning_rate: float = 5e-3,

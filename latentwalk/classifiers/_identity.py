@@ -26,7 +26,7 @@ class IdentityClassifier(GuideClassifier):
     ----------
     image_shape : tuple (n_channels, height, width), default=None
         Reads the rows of 2-D input as images; with None 2-D input is features.
-    width : int, default=32
+    width : int, default=24
         Channels of the first layer; the last has four times as many.
     max_iter : int, default=30
         Epochs.

@@ -51,10 +51,11 @@ class WalkEngine:
         ends: NDArray[np.float32],
         targets: NDArray[np.intp] | None,
         start: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Return the coefficients of the walks between some ends, from those of `start`."""
+    ) -> tuple[NDArray[np.float32], int]:
+        """Return the coefficients of the walks from those of `start`, and the most steps taken."""
         if self.objective.name == "linear" or self.max_iter == 0:
-            return start
+            return start, 0
+        n_iter = [0]
 
         def rows(part: slice) -> NDArray[Any]:
             wanted = None if targets is None else torch.as_tensor(targets[part], device=self.device)
@@ -68,9 +69,11 @@ class WalkEngine:
                 self.n_points,
                 self._images(),
             )
-            return to_numpy(self._solve(problem, to_tensor(start[part], self.device)))
+            walked, n_steps = self._solve(problem, to_tensor(start[part], self.device))
+            n_iter.append(n_steps)
+            return to_numpy(walked)
 
-        return map_batches(
+        walked = map_batches(
             rows,
             len(ends),
             batch_size=self._paths(),
@@ -78,8 +81,9 @@ class WalkEngine:
             desc="walk paths",
             verbose=self.verbose,
         )
+        return walked, max(n_iter)
 
-    def _solve(self, problem: WalkProblem, start: Tensor) -> Tensor:
+    def _solve(self, problem: WalkProblem, start: Tensor) -> tuple[Tensor, int]:
         if self.solver == "lbfgs":
             return solve_lbfgs(problem, start, max_iter=self.max_iter, tol=self.tol)
         return solve_adam(

@@ -183,7 +183,8 @@ class WalkFitting:
         """Walk some paths on from where they are; a second walk is kept where it misses less."""
         ends = self.prototypes_[self.path_pairs_[paths]]
         targets = self._label_codes(examiner, paths)
-        walked = engine.walk(ends, targets, self._coefficients[paths])
+        walked, n_iter = engine.walk(ends, targets, self._coefficients[paths])
+        self.n_iter_ = n_iter if first else max(n_iter, self.n_iter_)
         times = np.linspace(0, 1, self.n_points)
         points = path_latents(ends, walked, times, self.n_points)
         wanted = None if targets is None else targets.repeat(self.n_points)

@@ -76,7 +76,7 @@ def plan_terms(
     """
     nearest = (times * (n_points - 1)).round().long().clamp(1, n_points - 2) - 1
     weights = chunk_weights(n_points - 2, times.device)[nearest]
-    weights = weights * ((n_points - 2) / len(times))
+    weights = weights.to(energy.dtype) * ((n_points - 2) / len(times))
     distance = squared_distance * energy / (n_points - 1)
     nothing = torch.zeros_like(distance)
     divergence = nothing if identity is None else uniform_divergence(identity) @ weights

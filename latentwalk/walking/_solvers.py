@@ -32,7 +32,7 @@ def solve_adam(
     points_per_step: int,
     tol: float,
     seed: int,
-) -> Tensor:
+) -> tuple[Tensor, int]:
     """Return better coefficients, by Adam on points that are drawn afresh in each step.
 
     All paths of a step share its times, and a path that no longer improves leaves the batch, so
@@ -60,6 +60,8 @@ def solve_adam(
     -------
     coefficients : Tensor of shape (n_paths, n_modes, n_features)
         Detached.
+    n_iter : int
+        Steps that were taken.
     """
     coefficients = coefficients.clone()
     first, second = torch.zeros_like(coefficients), torch.zeros_like(coefficients)
@@ -86,10 +88,12 @@ def solve_adam(
             active = active[going]
             if len(active) == 0:
                 break
-    return coefficients
+    return coefficients, step + 1
 
 
-def solve_lbfgs(problem: WalkProblem, coefficients: Tensor, *, max_iter: int, tol: float) -> Tensor:
+def solve_lbfgs(
+    problem: WalkProblem, coefficients: Tensor, *, max_iter: int, tol: float
+) -> tuple[Tensor, int]:
     """Return better coefficients, by L-BFGS on all inner points of one path after the other.
 
     Paths are not batched: they would share one line search.
@@ -109,9 +113,11 @@ def solve_lbfgs(problem: WalkProblem, coefficients: Tensor, *, max_iter: int, to
     -------
     coefficients : Tensor of shape (n_paths, n_modes, n_features)
         Detached.
+    n_iter : int
+        The most evaluations that a path took.
     """
     times = inner_times(problem.n_points, coefficients.device)
-    parts = []
+    parts, n_iter = [], 0
     for path in torch.split(torch.arange(len(coefficients), device=coefficients.device), 1):
         current = coefficients[path].clone().requires_grad_()
         solver = torch.optim.LBFGS(
@@ -129,4 +135,5 @@ def solve_lbfgs(problem: WalkProblem, coefficients: Tensor, *, max_iter: int, to
 
         solver.step(closure)  # type: ignore[no-untyped-call]
         parts.append(current.detach())
-    return torch.cat(parts)
+        n_iter = max(n_iter, solver.state[current]["func_evals"])
+    return torch.cat(parts), n_iter

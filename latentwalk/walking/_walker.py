@@ -15,7 +15,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.neighbors import ExactNeighbors
@@ -130,6 +130,8 @@ nn.Module
         Those that were used.
     classes_ : ndarray of shape (n_classes,)
         The classes of y.
+    n_iter_ : int
+        The most steps that a path took.
     n_features_in_ : int
         Width of a latent.
 
@@ -154,7 +156,10 @@ nn.Module
     (3, 10, 4)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "generator": [HasMethods(["decode", "n_latent_features"])],
+        "identity_classifier": "no_validation",
+        "label_classifier": "no_validation",
         "n_points": [Interval(Integral, 3, None, closed="left")],
         "n_modes": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
