@@ -19,7 +19,7 @@ from latentwalk.auditing._controls import classifier_p_value, judge, sham_p_valu
 from latentwalk.auditing._figures import SpaceFigures, measure_space
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._report import AuditReport, AuditSets
-from latentwalk.auditing._rows import COLUMNS, row_table
+from latentwalk.auditing._rows import COLUMNS, N_NEAREST, row_table
 from latentwalk.auditing._sets import (
     RealSet,
     check_apart,
@@ -36,6 +36,17 @@ from latentwalk.metrics import (
     subject_minima,
 )
 from latentwalk.neighbors import ExactNeighbors
+
+FITTED = (
+    "members_",
+    "holdout_",
+    "reference_",
+    "controls_",
+    "spaces_",
+    "_seed",
+    "_indices",
+    "_holdout_means",
+)
 
 
 def _has_holdout(estimator: Any) -> bool:
@@ -185,7 +196,12 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.holdout_ = None
         if codes_holdout is not None:
             self.holdout_ = sets["X_holdout"]._replace(codes=codes_holdout)
+        self._build_indices()
         self.controls_ = judge(self._run_controls())
+        self._holdout_means = {
+            space: self._mean_minimum(space, rows)
+            for space, rows in (self.holdout_.features if self.holdout_ else {}).items()
+        }
         return self
 
     def audit(self, X_syn: ArrayLike, *, guided_by: Sequence[str] = ()) -> AuditReport:
@@ -223,7 +239,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         sets = self._count_sets(len(X_syn))
         if self.holdout_ is None:
             first = next(iter(self.spaces_))
-            mean = _mean_minimum(self.members_.features[first], synthetic[first])
+            mean = self._mean_minimum(first, synthetic[first])
             return describe(mean, sets, guided, **given)
         figures = [
             self._measure(space, rows, self.members_, self.holdout_, guided)
@@ -260,7 +276,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X_syn = check_records(self, X_syn, reset=False)
         space = next(iter(self.spaces_))
         rows = extract({space: self.spaces_[space]}, X_syn, "X_syn")[space]
-        return row_table(rows, row_keys(X_syn), self.members_, self.holdout_, space, self.fpr)
+        nearest = self._indices[space].kneighbors(rows, min(N_NEAREST, len(self.members_.codes)))
+        return row_table(rows, row_keys(X_syn), nearest, self.members_, self.holdout_, self.fpr)
 
     def score_samples(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return the distance of each synthetic record to the nearest member; lower is closer."""
@@ -331,7 +348,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self : PrivacyAuditor
             Unfitted.
         """
-        for name in ("members_", "holdout_", "reference_", "controls_", "spaces_", "_seed"):
+        for name in FITTED:
             self.__dict__.pop(name, None)
         return self
 
@@ -397,15 +414,21 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         guided: tuple[str, ...],
     ) -> SpaceFigures:
         """Figures in one space."""
+        n_members = len(members.codes)
+        both = np.concatenate([members.features[space], holdout.features[space]])
+        exposures = exposure(both, synthetic)
         minima = [
             subject_minima(
-                exposure(real.features[space], synthetic),
+                values,
                 real.codes,
                 n_images=self._images_drawn(),
                 n_draws=self._draws(),
                 random_state=self._seed,
             )
-            for real in (members, holdout)
+            for real, values in (
+                (members, exposures[:n_members]),
+                (holdout, exposures[n_members:]),
+            )
         ]
         return measure_space(
             minima[0],
@@ -415,10 +438,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             n_spaces=len(self.spaces_),
             space=space,
             guided=space in guided,
-            mean_minimum_distance=_mean_minimum(members.features[space], synthetic),
-            mean_minimum_distance_holdout=_mean_minimum(
-                members.features[space], holdout.features[space]
-            ),
+            mean_minimum_distance=self._mean_minimum(space, synthetic),
+            mean_minimum_distance_holdout=self._holdout_means[space],
         )
 
     def _count_sets(self, n_synthetic: int) -> AuditSets:
@@ -434,6 +455,20 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             n_draws=self._draws(),
         )
 
+    def _build_indices(self) -> None:
+        self._indices = {
+            space: ExactNeighbors(rows) for space, rows in self.members_.features.items()
+        }
 
-def _mean_minimum(references: NDArray[Any], rows: NDArray[Any]) -> float:
-    return float(ExactNeighbors(references).kneighbors(rows)[0].mean())
+    def _mean_minimum(self, space: str, rows: NDArray[Any]) -> float:
+        """The mean distance to the nearest member."""
+        return float(self._indices[space].kneighbors(rows)[0].mean())
+
+    def __getstate__(self) -> Any:
+        # the index of faiss does not pickle, and is made of the features
+        return {k: v for k, v in super().__getstate__().items() if k != "_indices"}
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "members_"):
+            self._build_indices()

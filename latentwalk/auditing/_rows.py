@@ -26,21 +26,21 @@ N_NEAREST = 50
 def row_table(
     rows: NDArray[Any],
     keys: NDArray[np.bytes_],
+    nearest_members: tuple[NDArray[np.float64], NDArray[np.intp]],
     members: RealSet,
     holdout: RealSet | None,
-    space: str,
     fpr: float,
 ) -> NDArray[np.float64]:
     """Return the table of `PrivacyAuditor.transform`, columns as in `COLUMNS`."""
-    real = members.features[space]
-    distances, nearest = ExactNeighbors(real).kneighbors(rows, min(N_NEAREST, len(real)))
+    distances, nearest = nearest_members
+    space = next(iter(members.features))
     typical = 0.5 * distances.mean(axis=1)
     ratio = np.divide(distances[:, 0], typical, out=np.zeros(len(rows)), where=typical > 0)
     collision_p = holdout_distance = collision = np.full(len(rows), np.nan)
     if holdout is not None:
         held_out = holdout.features[space]
         holdout_distance = ExactNeighbors(held_out).kneighbors(rows)[0][:, 0]
-        collision_p = collision_p_values(rows, real, held_out, holdout.codes)
+        collision_p = collision_p_values(rows, members.features[space], held_out, holdout.codes)
         collision = (collision_p <= fpr).astype(float)
     duplicate = match_keys(keys, members.keys) >= 0
     return np.column_stack(
