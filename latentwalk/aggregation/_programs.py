@@ -86,14 +86,17 @@ def separate(
     each, ones = np.arange(len(pair)), np.ones(len(pair))
     columns = np.concatenate([pair % n_sites, pair // n_sites, np.full(len(pair), n_sites)])
     values = np.concatenate([ones, -ones, ones])
-    result = linprog(
-        np.append(np.zeros(n_sites), -1.0),
-        A_ub=csr_array((values, (np.tile(each, 3), columns)), shape=(len(pair), n_sites + 1)),
-        b_ub=slack,
-        bounds=[(None, None)] * n_sites + [(None, LARGEST_MARGIN)],
-        method="highs-ipm",
-        options={"primal_feasibility_tolerance": TOLERANCE},
-    )
+    program = {
+        "c": np.append(np.zeros(n_sites), -1.0),
+        "A_ub": csr_array((values, (np.tile(each, 3), columns)), shape=(len(pair), n_sites + 1)),
+        "b_ub": slack,
+        "bounds": [(None, None)] * n_sites + [(None, LARGEST_MARGIN)],
+        "options": {"primal_feasibility_tolerance": TOLERANCE},
+    }
+    result = linprog(**program, method="highs-ipm")
+    if result.status != 0:
+        # ties leave no interior; the simplex method, slower, does not need one
+        result = linprog(**program, method="highs-ds")
     solution = _solution(result, "weight")
     weights = solution[:n_sites]
     return weights - weights.mean(), float(solution[-1])
