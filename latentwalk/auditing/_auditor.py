@@ -15,10 +15,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from latentwalk.auditing._conclude import conclude, describe
-from latentwalk.auditing._controls import classifier_p_value, judge, sham_p_value
-from latentwalk.auditing._figures import SpaceFigures, measure_space
+from latentwalk.auditing._figures import measure_space
 from latentwalk.auditing._matches import NearestMatches
-from latentwalk.auditing._report import AuditReport, AuditSets
+from latentwalk.auditing._plan import (
+    count_sets,
+    draw_plan,
+    run_controls,
+    subject_exposures,
+)
+from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._rows import COLUMNS, N_NEAREST, row_table
 from latentwalk.auditing._sets import (
     RealSet,
@@ -28,13 +33,7 @@ from latentwalk.auditing._sets import (
     check_subjects,
 )
 from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
-from latentwalk.metrics import (
-    exposure,
-    match_keys,
-    n_repeated,
-    row_keys,
-    subject_minima,
-)
+from latentwalk.metrics import match_keys, n_repeated, row_keys
 from latentwalk.neighbors import ExactNeighbors
 
 FITTED = (
@@ -44,6 +43,7 @@ FITTED = (
     "controls_",
     "spaces_",
     "_seed",
+    "_plan",
     "_indices",
     "_holdout_means",
 )
@@ -197,7 +197,10 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if codes_holdout is not None:
             self.holdout_ = sets["X_holdout"]._replace(codes=codes_holdout)
         self._build_indices()
-        self.controls_ = judge(self._run_controls())
+        self._plan = draw_plan(self.members_, self.holdout_, self.n_draws, self._seed)
+        self.controls_ = run_controls(
+            self.members_, self.holdout_, self.reference_, self._plan, self.fpr
+        )
         self._holdout_means = {
             space: self._mean_minimum(space, rows)
             for space, rows in (self.holdout_.features if self.holdout_ else {}).items()
@@ -236,13 +239,22 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "fpr": self.fpr,
             "tolerance": self.tolerance,
         }
-        sets = self._count_sets(len(X_syn))
+        sets = count_sets(self.members_, self.holdout_, self.reference_, self._plan, len(X_syn))
         if self.holdout_ is None:
             first = next(iter(self.spaces_))
             mean = self._mean_minimum(first, synthetic[first])
             return describe(mean, sets, guided, **given)
         figures = [
-            self._measure(space, rows, self.members_, self.holdout_, guided)
+            measure_space(
+                *subject_exposures(space, rows, self.members_, self.holdout_, self._plan),
+                alpha=self.alpha,
+                fpr=self.fpr,
+                n_spaces=len(self.spaces_),
+                space=space,
+                guided=space in guided,
+                mean_minimum_distance=self._mean_minimum(space, rows),
+                mean_minimum_distance_holdout=self._holdout_means[space],
+            )
             for space, rows in synthetic.items()
         ]
         return conclude(figures, self.controls_, sets, guided, **given)
@@ -366,94 +378,6 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.transformer_tags.preserves_dtype = []
         tags.input_tags.three_d_array = False
         return tags
-
-    def _images_drawn(self) -> int:
-        sets = [s for s in (self.members_, self.holdout_) if s is not None]
-        return min(int(np.bincount(s.codes).min()) for s in sets)
-
-    def _draws(self) -> int:
-        sets = [s for s in (self.members_, self.holdout_) if s is not None]
-        equal = all((np.bincount(s.codes) == self._images_drawn()).all() for s in sets)
-        return 1 if equal else int(self.n_draws)
-
-    def _run_controls(self) -> dict[str, float]:
-        """The p-values of the controls that the sets allow."""
-        if self.holdout_ is None:
-            return {}
-        first = next(iter(self.spaces_))
-        members, holdout, n_images = self.members_, self.holdout_, self._images_drawn()
-        p_values = {
-            "two-sample classifier": classifier_p_value(
-                members.features[first],
-                holdout.features[first],
-                members.codes,
-                holdout.codes,
-                n_images=n_images,
-                random_state=self._seed,
-            )
-        }
-        if self.reference_ is not None:
-            p_values["sham release"] = sham_p_value(
-                members.features,
-                holdout.features,
-                self.reference_.features,
-                [members.codes, holdout.codes],
-                n_images=n_images,
-                n_draws=self._draws(),
-                fpr=self.fpr,
-                random_state=self._seed,
-            )
-        return p_values
-
-    def _measure(
-        self,
-        space: str,
-        synthetic: NDArray[Any],
-        members: RealSet,
-        holdout: RealSet,
-        guided: tuple[str, ...],
-    ) -> SpaceFigures:
-        """Figures in one space."""
-        n_members = len(members.codes)
-        both = np.concatenate([members.features[space], holdout.features[space]])
-        exposures = exposure(both, synthetic)
-        minima = [
-            subject_minima(
-                values,
-                real.codes,
-                n_images=self._images_drawn(),
-                n_draws=self._draws(),
-                random_state=self._seed,
-            )
-            for real, values in (
-                (members, exposures[:n_members]),
-                (holdout, exposures[n_members:]),
-            )
-        ]
-        return measure_space(
-            minima[0],
-            minima[1],
-            alpha=self.alpha,
-            fpr=self.fpr,
-            n_spaces=len(self.spaces_),
-            space=space,
-            guided=space in guided,
-            mean_minimum_distance=self._mean_minimum(space, synthetic),
-            mean_minimum_distance_holdout=self._holdout_means[space],
-        )
-
-    def _count_sets(self, n_synthetic: int) -> AuditSets:
-        holdout, reference = self.holdout_, self.reference_
-        return AuditSets(
-            n_members=int(self.members_.codes.max()) + 1,
-            n_holdout=0 if holdout is None else int(holdout.codes.max()) + 1,
-            n_member_images=len(self.members_.codes),
-            n_holdout_images=0 if holdout is None else len(holdout.codes),
-            n_reference_images=0 if reference is None else len(reference.codes),
-            n_synthetic=n_synthetic,
-            images_per_subject=self._images_drawn(),
-            n_draws=self._draws(),
-        )
 
     def _build_indices(self) -> None:
         self._indices = {

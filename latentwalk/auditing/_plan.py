@@ -1,0 +1,103 @@
+"""Equal numbers of images from every subject, and what is computed on them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentwalk.auditing._controls import Control, classifier_p_value, judge, sham_p_value
+from latentwalk.auditing._report import AuditSets
+from latentwalk.auditing._sets import RealSet
+from latentwalk.metrics import exposure, subject_minima
+
+
+class DrawPlan(NamedTuple):
+    """How images are drawn from the subjects of both sets."""
+
+    n_images: int
+    n_draws: int
+    seed: int
+
+
+def draw_plan(members: RealSet, holdout: RealSet | None, n_draws: int, seed: int) -> DrawPlan:
+    """Return the plan: one draw where every subject has the same number of images."""
+    counts = np.concatenate([np.bincount(s.codes) for s in (members, holdout) if s is not None])
+    n_images = int(counts.min())
+    return DrawPlan(n_images, 1 if (counts == n_images).all() else int(n_draws), seed)
+
+
+def subject_exposures(
+    space: str, synthetic: NDArray[Any], members: RealSet, holdout: RealSet, plan: DrawPlan
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return exposures of member and held-out subjects, of shape (n_draws, n_subjects)."""
+    n_members = len(members.codes)
+    both = np.concatenate([members.features[space], holdout.features[space]])
+    exposures = exposure(both, synthetic)  # one index of the release serves both sets
+    return (
+        _minima(exposures[:n_members], members, plan),
+        _minima(exposures[n_members:], holdout, plan),
+    )
+
+
+def run_controls(
+    members: RealSet,
+    holdout: RealSet | None,
+    reference: RealSet | None,
+    plan: DrawPlan,
+    fpr: float,
+) -> tuple[Control, ...]:
+    """Return the controls that the sets allow."""
+    if holdout is None:
+        return ()
+    first = next(iter(members.features))
+    p_values = {
+        "two-sample classifier": classifier_p_value(
+            members.features[first],
+            holdout.features[first],
+            members.codes,
+            holdout.codes,
+            n_images=plan.n_images,
+            random_state=plan.seed,
+        )
+    }
+    if reference is not None:
+        p_values["sham release"] = sham_p_value(
+            {
+                space: subject_exposures(space, rows, members, holdout, plan)
+                for space, rows in reference.features.items()
+            },
+            fpr,
+        )
+    return judge(p_values)
+
+
+def count_sets(
+    members: RealSet,
+    holdout: RealSet | None,
+    reference: RealSet | None,
+    plan: DrawPlan,
+    n_synthetic: int,
+) -> AuditSets:
+    """Return how many there are of what."""
+    return AuditSets(
+        n_members=int(members.codes.max()) + 1,
+        n_holdout=0 if holdout is None else int(holdout.codes.max()) + 1,
+        n_member_images=len(members.codes),
+        n_holdout_images=0 if holdout is None else len(holdout.codes),
+        n_reference_images=0 if reference is None else len(reference.codes),
+        n_synthetic=n_synthetic,
+        images_per_subject=plan.n_images,
+        n_draws=plan.n_draws,
+    )
+
+
+def _minima(values: NDArray[np.float64], real: RealSet, plan: DrawPlan) -> NDArray[np.float64]:
+    return subject_minima(
+        values,
+        real.codes,
+        n_images=plan.n_images,
+        n_draws=plan.n_draws,
+        random_state=plan.seed,
+    )
