@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import load_generator
-from latentwalk.generators._stylegan2 import StyleGAN2
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from official_format import (
     NAMES,
     attributes_of,
@@ -117,3 +117,20 @@ def test_rosinality_weights_give_the_same_images(tmp_path, converted):
         fresh = network.mapping(torch.randn(20000, 64)).mean(0)
         np.testing.assert_allclose(w_avg, fresh, atol=0.1 * float(generator.w_std.mean()))
     generator.save(tmp_path / "network.safetensors")
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_each_row_of_an_extended_latent_goes_to_its_layers(architecture):
+    """A block's image layer shares its row with the next block's first convolution."""
+    config = StyleGAN2Config((4, 4, 4), 1, z_dim=3, w_dim=3, architecture=architecture)
+    network, rows = StyleGAN2(config).requires_grad_(False), {}
+    for name, module in network.synthesis.named_modules():
+        if name.endswith(".affine"):
+            layer = name.removesuffix(".affine")
+            module.register_forward_hook(
+                lambda _, w, __, k=layer: rows.update({k: int(w[0][0, 0])})
+            )
+    network.synthesis(torch.arange(6.0)[None, :, None].expand(1, 6, 3))
+    expected = {"b4.conv1": 0, "b8.conv0": 1, "b8.conv1": 2, "b16.conv0": 3, "b16.conv1": 4}
+    images = {"b4.torgb": 1, "b8.torgb": 3} if architecture == "skip" else {}
+    assert rows == expected | images | {"b16.torgb": 5}
