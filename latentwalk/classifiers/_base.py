@@ -37,7 +37,7 @@ from latentwalk.utils import (
     validate_images,
 )
 
-DEFAULT_AUGMENTATION = ("flip", "shift", "crop", "brightness")
+DEFAULT_AUGMENTATION = ("flip", "shift")
 
 
 class GuideClassifier(ClassifierMixin, BaseEstimator):

@@ -39,9 +39,9 @@ class IdentityClassifier(GuideClassifier):
     label_smoothing : float, default=0.1
         Keeps the posteriors from saturating where there is nothing to calibrate them on.
     augmentation : tuple of str or None
-        Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip",
-        "shift", "crop" and "brightness". Choose what the modality allows: left and right
-        differ in a chest X-ray, not in a blood cell. Not used for features.
+        Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip"
+        and "shift". Choose what the modality allows: left and right differ in a chest X-ray, not
+        in a blood cell. More of it needs more epochs. Not used for features.
     patience : int, default=10
         Epochs without a lower validation loss after which training ends (with `X_val`).
     warm_start : bool, default=False

@@ -74,19 +74,20 @@ class CosineHead(nn.Module):
 
 def conv_net(image_shape: tuple[int, int, int], n_classes: int, width: int) -> nn.Sequential:
     """Return a strided residual net that ends on a map of at most 4 x 4, and a cosine head."""
-    channels, size = image_shape[0], max(image_shape[1:])
-    stride = 2 if size >= 16 else 1
+    channels, *sides = image_shape
+    stride = 2 if max(sides) >= 16 else 1
     layers: list[nn.Module] = [
         nn.Conv2d(channels, width, 5 if stride == 2 else 3, stride, 2 if stride == 2 else 1),
         nn.BatchNorm2d(width),
         nn.ReLU(),
     ]
-    size, n_in = -(-size // stride), width
-    while size > 4:
+    sides, n_in = [-(-side // stride) for side in sides], width
+    while max(sides) > 4:
         n_out = min(2 * n_in, 4 * width)
         layers.append(ResidualStage(n_in, n_out))
-        size, n_in = -(-size // 2), n_out
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), CosineHead(n_in, n_classes)]
+        sides, n_in = [-(-side // 2) for side in sides], n_out
+    # where a pattern lies is part of who it is: the map is not pooled
+    layers += [nn.Flatten(), CosineHead(n_in * sides[0] * sides[1], n_classes)]
     return nn.Sequential(*layers)
 
 

@@ -127,6 +127,16 @@ class Examiner:
             verbose=self.verbose,
         )
 
+    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the latents show, (n, n_channels, height, width)."""
+
+        def rows(part: slice) -> NDArray[np.float32]:
+            with torch.no_grad():
+                return to_numpy(self.decode(to_tensor(latents[part].copy(), self.device)))
+
+        size, device = self.batch_size, self.device
+        return map_batches(rows, len(latents), batch_size=size, device=device)
+
     def _identity(self, images: Tensor) -> Floats:
         if self.identity is None:
             return np.full(len(images), np.nan)

@@ -56,10 +56,11 @@ class WalkFitting:
                 f"latent_space={self.latent_space!r}"
             )
         labels = check_targets(y, len(W))
-        images = (
-            None if X_real is None else check_images(X_real, self._image_shape(), name="X_real")
-        )
+        images = None if X_real is None else self._real_images(X_real)
         return W, np.zeros(len(W), np.intp) if labels is None else labels, images
+
+    def _real_images(self: Any, X_real: Any) -> NDArray[Any]:
+        return check_images(X_real, self._image_shape(), name="X_real")
 
     def _image_shape(self: Any) -> tuple[int, int, int]:
         channels, height, width = self.generator.image_shape
