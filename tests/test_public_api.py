@@ -1,0 +1,104 @@
+"""What is public: importable, documented, listed, and light to import."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import latentwalk
+import pytest
+
+FOLDERS = sorted(module.name for module in iter_modules(latentwalk.__path__) if module.ispkg)
+ROOT = Path(__file__).parents[1]
+
+
+def public_objects():
+    for folder in FOLDERS:
+        module = import_module(f"latentwalk.{folder}")
+        for name in getattr(module, "__all__", []):
+            yield pytest.param(getattr(module, name), id=f"{folder}.{name}")
+
+
+@pytest.mark.parametrize("name", latentwalk.__all__)
+def test_top_level_names_come_from_a_folder(name):
+    value = getattr(latentwalk, name)
+    if name == "__version__":
+        return
+    folder = import_module(f"latentwalk.{latentwalk._HOMES[name]}")
+    assert value is getattr(folder, name)
+    assert name in folder.__all__
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        latentwalk.nothing  # noqa: B018
+    assert set(latentwalk.__all__) == set(dir(latentwalk))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_is_for(folder):
+    module = import_module(f"latentwalk.{folder}")
+    assert len(module.__doc__ or "") > 40
+    assert sorted(module.__all__) == sorted(set(module.__all__))
+
+
+@pytest.mark.parametrize("value", list(public_objects()))
+def test_public_objects_are_documented_and_typed(value):
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return  # a type alias or a constant
+    assert value.__doc__, "no docstring"
+    functions = [value] if inspect.isfunction(value) else own_functions(value)
+    for function in functions:
+        parameters = list(inspect.signature(function).parameters.values())
+        bare = [p.name for p in parameters if p.annotation is p.empty and p.name != "self"]
+        assert bare == [], f"{function.__qualname__} has no types for {bare}"
+        assert function.__doc__, f"{function.__qualname__} has no docstring"
+
+
+def own_functions(value):
+    members = vars(value).items()
+    return [f for name, f in members if inspect.isfunction(f) and not name.startswith("_")]
+
+
+def test_every_folder_is_in_the_api_reference():
+    listed = (ROOT / "docs" / "api" / "index.rst").read_text().split()
+    assert [f for f in FOLDERS if f"latentwalk.{f}" not in listed] == []
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, latentwalk; print([m for m in ('faiss', 'matplotlib', 'torch', 'sklearn') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_using_the_stages_does_not_draw_or_search():
+    code = (
+        "import sys, latentwalk as lw; [getattr(lw, n) for n in lw.__all__]; "
+        "print([m for m in ('faiss', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+STAGES = ("inversion", "aggregation", "classifiers", "walking", "auditing")
+LOWER = ("generators", "features", "neighbors", "metrics", "utils", "datasets", "inspection")
+
+
+@pytest.mark.parametrize("folder", [*STAGES, *LOWER])
+def test_imports_run_one_way(folder):
+    stages_and_above = {*STAGES, "evaluation", "release"} - {folder}
+    texts = {f: f.read_text() for f in (ROOT / "latentwalk" / folder).rglob("*.py")}
+    wrong = [
+        f"{file.name}: {above}"
+        for file, text in texts.items()
+        for above in sorted(stages_and_above)
+        if f"\nfrom latentwalk.{above}" in text or f"    from latentwalk.{above}" in text
+    ]
+    assert wrong == []
