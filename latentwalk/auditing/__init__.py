@@ -1,21 +1,36 @@
 """The audit: what a release still gives away about the people behind it.
 
 `PrivacyAuditor` takes the members and held-out subjects in ``fit``, and ``audit`` gives an
-`AuditReport` with a verdict, its figures and its controls.
+`AuditReport` with a verdict, its figures and its controls. `run_attacks` joins every registered
+attack in one p-value, `audit_stages` shows which stage exposes the members, `planted_positives`
+what would have been found, and `recommend_k` how large k must be.
 """
 
+from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
+from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._report import AuditReport, AuditSets
+from latentwalk.auditing._run_attacks import AttackReport, AttackResult, max_test, run_attacks
 
 __all__ = [
+    "ATTACKS",
     "ROC_FPRS",
+    "AttackReport",
+    "AttackResult",
     "AuditReport",
     "AuditSets",
     "Control",
+    "MembershipAttack",
     "NearestMatches",
     "PrivacyAuditor",
     "SpaceFigures",
+    "audit_stages",
+    "max_test",
+    "planted_positives",
+    "recommend_k",
+    "register_attack",
+    "run_attacks",
 ]

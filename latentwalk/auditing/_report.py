@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from latentwalk.auditing._controls import Control
-from latentwalk.auditing._figures import SpaceFigures
+from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._html import render_report
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.metrics import Verdict
@@ -93,6 +93,8 @@ class AuditReport:
         The feature spaces that guided or selected the release.
     controls : tuple of Control
         What would have cried without a release.
+    roc_fprs : tuple of float
+        The false-positive rates of each space's `roc`.
     schema_version : int
         Of `to_dict`.
     """
@@ -121,6 +123,7 @@ class AuditReport:
     spaces: tuple[SpaceFigures, ...]
     guided_by: tuple[str, ...]
     controls: tuple[Control, ...]
+    roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:

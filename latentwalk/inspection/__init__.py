@@ -1,6 +1,15 @@
 """Displays: pictures of what each stage does. Matplotlib is imported where it draws."""
 
+from latentwalk.inspection._exposure import ExposureDisplay
 from latentwalk.inspection._inversion import InversionDisplay
+from latentwalk.inspection._matches import NearestMatchDisplay
 from latentwalk.inspection._path import PathDisplay
+from latentwalk.inspection._roc import AttackROCDisplay
 
-__all__ = ["InversionDisplay", "PathDisplay"]
+__all__ = [
+    "AttackROCDisplay",
+    "ExposureDisplay",
+    "InversionDisplay",
+    "NearestMatchDisplay",
+    "PathDisplay",
+]

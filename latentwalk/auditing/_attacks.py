@@ -1,0 +1,214 @@
+"""Membership attacks with one interface: fit on the release, a larger score means a member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from latentwalk.neighbors import ExactNeighbors
+
+ATTACKS: dict[str, type[MembershipAttack]] = {}
+
+
+class MembershipAttack(BaseEstimator):  # type: ignore[misc]
+    """What every attack does; subclasses give `score_samples` and register by name.
+
+    The attacker sees the release and, where `needs_reference`, records that were in nobody's
+    training set. It never sees labels of membership.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.auditing import ATTACKS, MembershipAttack, register_attack
+    >>> @register_attack("to the mean")
+    ... class ToTheMean(MembershipAttack):
+    ...     def score_samples(self, X):
+    ...         return -np.linalg.norm(X - self.synthetic_.mean(axis=0), axis=1)
+    >>> ATTACKS["to the mean"]().fit(np.zeros((3, 2))).score_samples(np.eye(2))
+    array([-1., -1.])
+    >>> del ATTACKS["to the mean"]
+    """
+
+    needs_reference = False
+
+    def fit(self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None) -> Self:
+        """Take what the attacker has.
+
+        Parameters
+        ----------
+        X_syn : ndarray of shape (n_synthetic, n_features)
+            Features of the release.
+        X_reference : ndarray of shape (n_reference, n_features), default=None
+            Features of records of others.
+
+        Returns
+        -------
+        self : MembershipAttack
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            When the attack needs a reference and there is none.
+        """
+        if self.needs_reference and X_reference is None:
+            raise ValueError(f"{type(self).__name__} needs X_reference: records of others")
+        self.synthetic_, self.reference_ = X_syn, X_reference
+        return self
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return a score for each real record: larger is more like a member."""
+        raise TypeError(f"{type(self).__name__} does not say how it scores")
+
+    def _nearest(self, X: NDArray[Any], k: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+        return ExactNeighbors(self.synthetic_).kneighbors(X, min(k, len(self.synthetic_)))
+
+    def _reference_distance(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        return ExactNeighbors(self.reference_).kneighbors(X)[0][:, 0]  # type: ignore[arg-type]
+
+
+def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[MembershipAttack]]:
+    """Return a class decorator that enters an attack in `ATTACKS` under `name`."""
+
+    def enter(attack: type[MembershipAttack]) -> type[MembershipAttack]:
+        if name in ATTACKS:
+            raise ValueError(f"an attack named {name!r} is registered already")
+        ATTACKS[name] = attack
+        return attack
+
+    return enter
+
+
+@register_attack("nearest")
+class NearestAttack(MembershipAttack):
+    """Distance to the closest synthetic record (DCR); near is a member."""
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return minus the distance."""
+        return -self._nearest(X)[0][:, 0]
+
+
+@register_attack("absence")
+class AbsenceAttack(MembershipAttack):
+    """Far is a member: the hole left where points near members were dropped."""
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the distance."""
+        distances: NDArray[np.float64] = self._nearest(X)[0][:, 0]
+        return distances
+
+
+@register_attack("calibrated nearest")
+class CalibratedNearestAttack(MembershipAttack):
+    """The distance to the release over the distance to the reference."""
+
+    needs_reference = True
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the logarithm of the ratio, reference over release."""
+        tiny = np.finfo(np.float64).tiny
+        to_release = np.maximum(self._nearest(X)[0][:, 0], tiny)
+        log_ratio: NDArray[np.float64] = np.log(
+            np.maximum(self._reference_distance(X), tiny)
+        ) - np.log(to_release)
+        return log_ratio
+
+
+@register_attack("Monte Carlo")
+class MonteCarloAttack(MembershipAttack):
+    """The number of synthetic records in a ball (Hilprecht et al., PoPETs 2019).
+
+    Parameters
+    ----------
+    n_neighbors : int, default=50
+        The most that are counted.
+    quantile : float, default=0.1
+        The ball's radius among the distances of the scored records to their nearest ones.
+    """
+
+    def __init__(self, n_neighbors: int = 50, quantile: float = 0.1) -> None:
+        self.n_neighbors = n_neighbors
+        self.quantile = quantile
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the count; the nearest distance decides between equal counts."""
+        distances = self._nearest(X, self.n_neighbors)[0]
+        radius = np.quantile(distances[:, 0], self.quantile)
+        inside = (distances <= radius).sum(axis=1)
+        scores: NDArray[np.float64] = inside - distances[:, 0] / (1 + distances[:, 0].max())
+        return scores
+
+
+@register_attack("local mean")
+class LocalMeanAttack(MembershipAttack):
+    """Distance to the mean of the k nearest synthetic records: aimed at averages of k.
+
+    Parameters
+    ----------
+    k : int, default=5
+        Synthetic records averaged.
+    """
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = k
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return minus the distance."""
+        nearest = self._nearest(X, self.k)[1]
+        means = np.array([self.synthetic_[rows].mean(axis=0) for rows in nearest])
+        distances: NDArray[np.float64] = np.linalg.norm(X - means, axis=1)
+        return -distances
+
+
+@register_attack("DOMIAS")
+class DensityRatioAttack(MembershipAttack):
+    """The release's density over the reference's (DOMIAS, van Breugel et al., AISTATS 2023).
+
+    Kernel densities on principal components, with Scott's bandwidth.
+
+    Parameters
+    ----------
+    n_components : int, default=8
+        Components of release and reference together.
+    """
+
+    needs_reference = True
+
+    def __init__(self, n_components: int = 8) -> None:
+        self.n_components = n_components
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the logarithm of the ratio."""
+        seen = np.concatenate([self.synthetic_, self.reference_])  # type: ignore[list-item]
+        n_components = min(self.n_components, *seen.shape)
+        space = make_pipeline(PCA(n_components, svd_solver="full"), StandardScaler()).fit(seen)
+        scored = space.transform(X)
+        of_release, of_reference = (
+            KernelDensity(bandwidth="scott").fit(space.transform(rows)).score_samples(scored)
+            for rows in (self.synthetic_, self.reference_)
+        )
+        return np.asarray(of_release - of_reference)
+
+
+@register_attack("classifier")
+class ClassifierAttack(MembershipAttack):
+    """A classifier of release against reference: members look like the release."""
+
+    needs_reference = True
+
+    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the log-odds of the release."""
+        seen = np.concatenate([self.synthetic_, self.reference_])  # type: ignore[list-item]
+        labels = np.repeat([1, 0], [len(self.synthetic_), len(seen) - len(self.synthetic_)])
+        parts = PCA(min(32, *seen.shape), svd_solver="full")
+        model = make_pipeline(parts, StandardScaler(), LogisticRegression(max_iter=1000))
+        return np.asarray(model.fit(seen, labels).decision_function(X))

@@ -1,0 +1,171 @@
+"""Which stage exposes the members, what the audit would find, and how large k must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._report import AuditReport
+
+
+def audit_stages(
+    auditor: PrivacyAuditor,
+    stages: Mapping[str, ArrayLike],
+    *,
+    guided_by: Mapping[str, Any] | None = None,
+) -> dict[str, AuditReport]:
+    """Audit what each stage of a pipeline would release: the attribution ladder.
+
+    A stage that leaks where the one before it does not is the stage that exposes the members; a
+    leak in the generator's own samples is one that no k removes.
+
+    Parameters
+    ----------
+    auditor : PrivacyAuditor
+        Fitted.
+    stages : mapping of str to array-like of shape (n_synthetic, ...)
+        Images by stage, in order: the generator's samples, decoded inversions, decoded
+        prototypes, the linear walk, the guided walk. The pipeline's own arrays, decoded.
+    guided_by : mapping of str to sequence of str, default=None
+        Feature spaces that guided a stage, see `PrivacyAuditor.audit`.
+
+    Returns
+    -------
+    reports : dict of str to AuditReport
+        In the order of the stages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.auditing import PrivacyAuditor, audit_stages
+    >>> X = np.random.default_rng(1).normal(size=(1500, 5))
+    >>> auditor = PrivacyAuditor(random_state=0).fit(X[:500], X_holdout=X[500:1000])
+    >>> ladder = audit_stages(auditor, {"samples": X[1000:], "inversions": X[:500] + 0.01})
+    >>> [report.verdict.value for report in ladder.values()]
+    ['NO EVIDENCE', 'LEAK']
+    """
+    if not stages:
+        raise ValueError("stages is empty; give the images of one stage or more, by name")
+    guides = guided_by or {}
+    unknown = [name for name in guides if name not in stages]
+    if unknown:
+        raise ValueError(f"guided_by names stages {unknown}; the stages are {list(stages)}")
+    return {name: auditor.audit(X, guided_by=guides.get(name, ())) for name, X in stages.items()}
+
+
+def add_noise(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
+    """Add Gaussian noise of 5 % of the spread."""
+    return X + 0.05 * X.std() * rng.standard_normal(X.shape)
+
+
+def shift(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
+    """Shift images by one pixel to the right, edges repeated."""
+    return np.concatenate([X[..., :1], X[..., :-1]], axis=-1)
+
+
+def flip(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
+    """Mirror images left to right."""
+    return X[..., ::-1]
+
+
+PLANTS: dict[str, Callable[[NDArray[Any], np.random.RandomState], NDArray[Any]]] = {
+    "noise": add_noise,
+    "shift": shift,
+    "flip": flip,
+}
+
+
+def planted_positives(
+    auditor: PrivacyAuditor,
+    X_syn: ArrayLike,
+    X: ArrayLike,
+    *,
+    how: str = "noise",
+    counts: ArrayLike = (1, 2, 5, 10, 20, 50, 100),
+    random_state: Any = None,
+) -> int | None:
+    """Return the smallest number of planted near-copies of members that the audit finds.
+
+    Parameters
+    ----------
+    auditor : PrivacyAuditor
+        Fitted with held-out records.
+    X_syn : array-like of shape (n_synthetic, ...)
+        A release in which the audit finds nothing. Floats in [0, 1] where images.
+    X : array-like of shape (n_samples, ...)
+        The members, floats likewise.
+    how : {"noise", "shift", "flip"}, default="noise"
+        What is done to the copies; the last two are for images.
+    counts : array-like of int
+        Numbers tried, in rising order.
+    random_state : int, RandomState or None, default=None
+        Which members, and the noise.
+
+    Returns
+    -------
+    n_planted : int or None
+        The smallest with ``p_value <= alpha``; None where none was found, as with copies that
+        the feature spaces do not recognise.
+
+    Raises
+    ------
+    ValueError
+        For another way of planting.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from latentwalk.auditing import PrivacyAuditor, planted_positives
+    >>> X = np.random.default_rng(1).normal(size=(1500, 5))
+    >>> auditor = PrivacyAuditor(random_state=0).fit(X[:500], X_holdout=X[500:1000])
+    >>> planted_positives(auditor, X[1000:], X[:500], random_state=0)
+    10
+    """
+    if how not in PLANTS:
+        raise ValueError(f"how={how!r}; expected one of {sorted(PLANTS)}")
+    X_syn, X = np.asarray(X_syn), np.asarray(X)
+    rng = check_random_state(random_state)
+    chosen = rng.permutation(len(X))
+    for count in np.asarray(counts).tolist():
+        planted = PLANTS[how](X[chosen[:count]], rng)
+        if X.ndim == 4:
+            planted = np.clip(planted, 0, 1)
+        if auditor.audit(np.concatenate([X_syn, planted])).p_value <= auditor.alpha:
+            return int(count)
+    return None
+
+
+def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
+    """Return the smallest k whose upper bound of the true-positive rate is tolerated.
+
+    Parameters
+    ----------
+    reports : mapping of int to AuditReport
+        Audits of releases by k, against calibration subjects. Confirm the choice once, on audit
+        subjects that had no part in it.
+
+    Returns
+    -------
+    k : int or None
+        None where no k is large enough, or no bound tight enough for want of held-out subjects.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from latentwalk.auditing import recommend_k
+    >>> def report(high):
+    ...     return SimpleNamespace(tpr_interval=(0.0, high), tolerance=0.05, n_duplicates=0)
+    >>> recommend_k({5: report(0.12), 10: report(0.04), 20: report(0.03)})
+    10
+    """
+    tolerated = [
+        k
+        for k, report in reports.items()
+        if report.tpr_interval[1] <= report.tolerance and not report.n_duplicates
+    ]
+    return min(tolerated, default=None)

@@ -1,0 +1,104 @@
+"""AttackROCDisplay: the ROC of "near = member", log-log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+
+
+class AttackROCDisplay:
+    """True-positive rates of the distance attack at low false-positive rates.
+
+    Log-log, since a few exposed members show at the left end alone; the diagonal is chance.
+
+    Parameters
+    ----------
+    fprs : sequence of float of length n_points
+        False-positive rates.
+    curves : mapping of str to sequence of float of length n_points
+        True-positive rates by feature space.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        Its figure.
+
+    References
+    ----------
+    N. Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from latentwalk.inspection import AttackROCDisplay
+    >>> display = AttackROCDisplay(fprs=[0.01, 0.1, 1], curves={"pixels": [0.2, 0.4, 1]}).plot()
+    >>> display.ax_.get_xscale()
+    'log'
+    """
+
+    def __init__(self, *, fprs: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+        self.fprs = fprs
+        self.curves = curves
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X_syn: ArrayLike, *, ax: Any = None) -> Self:
+        """Audit `X_syn` with a fitted `PrivacyAuditor` and draw.
+
+        Parameters
+        ----------
+        estimator : PrivacyAuditor
+            Fitted with held-out records.
+        X_syn : array-like of shape (n_synthetic, ...)
+            The release.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : AttackROCDisplay
+            Drawn.
+        """
+        return cls.from_report(estimator.audit(X_syn), ax=ax)
+
+    @classmethod
+    def from_report(cls, report: Any, *, ax: Any = None) -> Self:
+        """Draw from an `AuditReport`."""
+        if not report.spaces:
+            raise ValueError("the report has no figures: the auditor was fitted without X_holdout")
+        curves = {s.space: s.roc for s in report.spaces}
+        return cls(fprs=report.roc_fprs, curves=curves).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : AttackROCDisplay
+            The display itself.
+        """
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots()[1] if ax is None else ax
+        lowest = min(self.fprs)
+        ax.plot([lowest, 1], [lowest, 1], color="grey", linestyle=":", label="chance")
+        for name, tprs in self.curves.items():
+            # a rate of zero has no place on a logarithmic axis
+            ax.plot(self.fprs, [max(t, lowest) for t in tprs], marker=".", label=name)
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlabel="false-positive rate",
+            ylabel="true-positive rate",
+        )
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,117 @@
+"""Attacks find what each is aimed at; the maximum over them holds its size."""
+
+import numpy as np
+import pytest
+from latentwalk.auditing import (
+    ATTACKS,
+    PrivacyAuditor,
+    audit_stages,
+    max_test,
+    planted_positives,
+    recommend_k,
+    register_attack,
+    run_attacks,
+)
+from latentwalk.metrics import Verdict, auc
+from sklearn.base import clone
+
+
+def normal(n, seed, d=4):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+@pytest.mark.parametrize("name", [n for n in ATTACKS if n not in ("absence", "local mean")])
+def test_attacks_find_noisy_members(name):
+    members, holdout, reference = normal(150, 0), normal(150, 1), normal(300, 2)
+    release = members + 0.1 * normal(150, 3)
+    attack = clone(ATTACKS[name]()).fit(release, reference)
+    t, h = attack.score_samples(members), attack.score_samples(holdout)
+    # members' scores are the larger; the classifier sees only what is linear
+    assert auc(-t, -h).value > (0.5 if name == "classifier" else 0.6)
+
+
+def test_local_mean_finds_a_member_whose_noises_cancel():
+    member, other = np.zeros((1, 3)), np.full((1, 3), 10.0)
+    noise = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [-1.0, -1.0, 1.0], [-1.0, -1.0, -1.0]])
+    attack = clone(ATTACKS["local mean"](k=4)).fit(np.concatenate([noise, other + 1]))
+    np.testing.assert_allclose(attack.score_samples(member), [0.0])
+    assert ATTACKS["nearest"]().fit(noise).score_samples(member)[0] < -1.5
+    assert attack.score_samples(other)[0] < -1
+
+
+def test_absence_is_the_nearest_reversed():
+    release, X = normal(50, 0), normal(30, 1)
+    near, far = (ATTACKS[n]().fit(release).score_samples(X) for n in ("nearest", "absence"))
+    np.testing.assert_array_equal(near, -far)
+
+
+def test_max_test_holds_its_size_over_dependent_attacks():
+    rng = np.random.default_rng(0)
+    p = []
+    for run in range(200):
+        one = rng.normal(size=80)
+        scores = [one, -one, one + 0.1 * rng.normal(size=80), rng.normal(size=80)]
+        p.append(max_test(scores, np.arange(80) < 40, n_permutations=99, random_state=run))
+    assert 2 <= np.sum(np.array(p) <= 0.05) <= 20
+
+
+def test_max_test_sees_a_few_members_on_top():
+    is_member = np.arange(1000) < 500
+    scores = np.random.default_rng(0).normal(size=(3, 1000))
+    scores[1, :15] = 99
+    assert max_test(scores, is_member, random_state=0) <= 0.002
+
+
+def test_run_attacks_by_subject_with_what_the_sets_allow():
+    X = normal(400, 0)
+    groups = np.arange(200) // 2
+    auditor = PrivacyAuditor(random_state=0).fit(
+        X[:200], X_holdout=X[200:], groups=groups, groups_holdout=groups + 1000
+    )
+    report = run_attacks(auditor, X[:200] + 0.01, random_state=0)
+    assert {r.attack for r in report.results} == {"nearest", "absence", "Monte Carlo", "local mean"}
+    assert report.p_value <= 0.01
+    assert run_attacks(auditor, normal(100, 9), random_state=0).p_value > 0.05
+    with pytest.raises(ValueError, match="expected names among"):
+        run_attacks(auditor, X[:9], attacks=["unknown"])
+    with pytest.raises(ValueError, match="needs X_reference"):
+        run_attacks(auditor, X[:9], attacks=["DOMIAS"])
+    with pytest.raises(ValueError, match="no held-out records"):
+        run_attacks(PrivacyAuditor().fit(X), X[:9])
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="registered already"):
+        register_attack("nearest")(ATTACKS["nearest"])
+
+
+@pytest.fixture(scope="module")
+def image_auditor():
+    def smooth(n, seed):
+        coarse = np.random.default_rng(seed).random((n, 1, 4, 4))
+        return coarse.repeat(3, axis=2).repeat(3, axis=3).astype(np.float32)
+
+    members, holdout, release = smooth(300, 0), smooth(300, 1), smooth(200, 2)
+    return PrivacyAuditor(random_state=0).fit(members, X_holdout=holdout), members, release
+
+
+@pytest.mark.parametrize(("how", "found"), [("noise", True), ("shift", True), ("flip", False)])
+def test_planted_copies(image_auditor, how, found):
+    auditor, members, release = image_auditor
+    n_planted = planted_positives(auditor, release, members, how=how, random_state=0)
+    # pixels do not know a mirror image: the control says so instead of passing
+    assert (n_planted is not None) is found
+    if found:
+        assert n_planted <= 50
+
+
+def test_the_ladder_names_the_stage(image_auditor):
+    auditor, members, release = image_auditor
+    stages = {"samples": release, "inversions": np.clip(members + 0.01, 0, 1)}
+    ladder = audit_stages(auditor, stages, guided_by={"samples": ["pixels"]})
+    assert list(ladder) == ["samples", "inversions"]
+    assert ladder["samples"].guided_by == ("pixels",)
+    assert ladder["inversions"].verdict is Verdict.LEAK
+    with pytest.raises(ValueError, match="guided_by names stages"):
+        audit_stages(auditor, stages, guided_by={"walk": ["pixels"]})
+    assert recommend_k({2: ladder["inversions"]}) is None
