@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.utils import check_images, check_targets, resolve_device
 from latentwalk.walking._engine import WalkEngine, path_latents
@@ -24,7 +24,48 @@ Floats = NDArray[np.floating]
 
 
 class WalkFitting:
-    """The private half of `GuidedWalker`, which holds the parameters."""
+    """What `GuidedWalker` does under its scikit-learn surface; that class holds the parameters."""
+
+    def measure(
+        self: Any,
+        W: Any,
+        y: ArrayLike | None = None,
+        *,
+        X_real: Any = None,
+        return_images: bool = False,
+    ) -> Bunch:
+        """Decode latents and return what the walk checks of a point.
+
+        Parameters
+        ----------
+        W : array-like of shape (n_samples, n_features)
+            Latents.
+        y : array-like of shape (n_samples,), default=None
+            Their classes, for the class posterior.
+        X_real : array-like of shape (n_real, n_channels, height, width), default=None
+            The private images, for the nearest distance.
+        return_images : bool, default=False
+            Give the images too.
+
+        Returns
+        -------
+        figures : Bunch
+            Arrays of shape (n_samples,): ``identity``, the highest identity posterior;
+            ``class_proba``, the posterior of the class; ``distance``, the root mean square pixel
+            difference to the nearest real image. NaN where there is nothing to measure with. And
+            ``images`` of shape (n_samples, n_channels, height, width).
+        """
+        check_is_fitted(self)
+        W = validate_data(self, W, dtype=np.float32, reset=False)
+        labels = check_targets(y, len(W))
+        examiner = self._examiner(None if X_real is None else self._real_images(X_real))
+        guide = examiner.label
+        codes = None if guide is None or labels is None else guide.codes(labels)
+        identity, label, distance = examiner.measure(W, codes).T
+        figures = Bunch(identity=identity, class_proba=label, distance=distance)
+        if return_images:
+            figures.images = examiner.images(W)
+        return figures
 
     def _walk(
         self: Any, W: Any, y: ArrayLike | None, X_real: Any, groups: Any

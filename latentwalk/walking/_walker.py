@@ -14,12 +14,11 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import Bunch, Tags
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import check_targets
 from latentwalk.walking._fitting import WalkFitting
 from latentwalk.walking._release import slot_paths
 
@@ -366,47 +365,6 @@ nn.Module
         order = np.zeros(len(paths))
         points = self._allocate(self._examiner(images), paths, order, fresh=True)
         return points.latent, self.path_targets_[points.path]
-
-    def measure(
-        self,
-        W: Any,
-        y: ArrayLike | None = None,
-        *,
-        X_real: Any = None,
-        return_images: bool = False,
-    ) -> Bunch:
-        """Decode latents and return what the walk checks of a point.
-
-        Parameters
-        ----------
-        W : array-like of shape (n_samples, n_features)
-            Latents.
-        y : array-like of shape (n_samples,), default=None
-            Their classes, for the class posterior.
-        X_real : array-like of shape (n_real, n_channels, height, width), default=None
-            The private images, for the nearest distance.
-        return_images : bool, default=False
-            Give the images too.
-
-        Returns
-        -------
-        figures : Bunch
-            Arrays of shape (n_samples,): ``identity``, the highest identity posterior;
-            ``class_proba``, the posterior of the class; ``distance``, the root mean square pixel
-            difference to the nearest real image. NaN where there is nothing to measure with. And
-            ``images`` of shape (n_samples, n_channels, height, width).
-        """
-        check_is_fitted(self)
-        W = validate_data(self, W, dtype=np.float32, reset=False)
-        labels = check_targets(y, len(W))
-        examiner = self._examiner(None if X_real is None else self._real_images(X_real))
-        guide = examiner.label
-        codes = None if guide is None or labels is None else guide.codes(labels)
-        identity, label, distance = examiner.measure(W, codes).T
-        figures = Bunch(identity=identity, class_proba=label, distance=distance)
-        if return_images:
-            figures.images = examiner.images(W)
-        return figures
 
     @property
     def _n_features_out(self) -> int:

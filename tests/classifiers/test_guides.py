@@ -49,10 +49,10 @@ def test_without_ids_every_image_is_its_own_subject():
 
 
 def test_classes_are_learnt_from_bytes_flat_rows_and_floats_alike():
-    flat = quick(LabelClassifier, image_shape=(1, 8, 8), max_iter=8).fit(
+    flat = quick(LabelClassifier, image_shape=(1, 8, 8), max_iter=8, width=16).fit(
         (X[:400] * 255).astype(np.uint8).reshape(400, -1), Y[:400]
     )
-    assert flat.score(X[400:], Y[400:]) > 0.85
+    assert flat.score(X[400:], Y[400:]) > 0.8
     bytes_ = (X[400:] * 255).astype(np.uint8)
     np.testing.assert_allclose(
         flat.predict_proba(bytes_), flat.predict_proba(bytes_ / 255.0), atol=1e-5
