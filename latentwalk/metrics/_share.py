@@ -39,7 +39,8 @@ def share_test(
     Parameters
     ----------
     nearest : array-like of int of shape (n_synthetic,)
-        The nearest subject of each synthetic record, among members and held-out together.
+        The nearest subject of each synthetic record, among members and held-out together, with
+        the same number of images of each: a subject with more images draws more records.
     is_member : array-like of bool of shape (n_subjects,)
         Which subjects are members.
     n_permutations : int, default=999
