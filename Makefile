@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt
 JOBS ?= 2
 
 # several small processes beat torch's own threads on few cores

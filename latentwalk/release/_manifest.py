@@ -56,10 +56,12 @@ def build_manifest(
         The released images.
     y : ndarray of shape (n_samples,) or None
         Their labels.
-    report, pipeline, licence
+    report, pipeline
         See `write_release`.
     allowed : str or None
         Why a refused verdict was released; None where nothing was refused.
+    licence
+        See `write_release`.
 
     Returns
     -------
