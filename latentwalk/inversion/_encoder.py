@@ -23,7 +23,7 @@ from latentwalk.utils import progress
 MAX_SIZE = 64
 GRID = 4
 BATCH_SIZE = 64
-POOL_SIZE = 4096
+POOL_SIZE = 2048
 NOISE = 0.1
 LEARNING_RATE = 2e-3
 FINE_TUNING_RATE = 2e-4
@@ -44,10 +44,11 @@ class LatentEncoder(nn.Module):
         super().__init__()
         channels, *size = image_shape
         n_halvings = max(int(log2(min(max(size), MAX_SIZE) / GRID)), 1)
-        widths = [min(width * 2**i, 4 * width) for i in range(n_halvings + 1)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2)]
+        widths = [channels, *(min(width * 2**i, 4 * width) for i in range(n_halvings))]
+        layers: list[nn.Module] = []
         for below, above in pairwise(widths):
-            layers += [nn.Conv2d(below, above, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(below, above, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(widths[-1], widths[-1], 3, padding=1), nn.LeakyReLU(0.2)]
         layers += [nn.AdaptiveAvgPool2d(GRID), nn.Flatten()]
         head = nn.Linear(widths[-1] * GRID**2, len(mean))
         # untrained, the encoder gives the mean latent

@@ -120,7 +120,7 @@ def reconstruction_errors(
     "lpips" is LPIPS (AlexNet, v0.1).
     """
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def error(rows: slice) -> NDArray[Any]:
         images = to_tensor(X[rows], device)
         found = generator.decode(to_tensor(W[rows], device), latent_space)

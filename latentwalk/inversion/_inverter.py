@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from joblib import hash as joblib_hash
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -24,7 +23,7 @@ from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
 from latentwalk.inversion._invert import invert_images, reconstruction_errors
 from latentwalk.inversion._plan import InversionPlan, resolve_loss, resolve_precision
 from latentwalk.inversion._poor import report_poor
-from latentwalk.inversion._preconditioner import preconditioner
+from latentwalk.inversion._preconditioner import feature_spread, preconditioner
 from latentwalk.inversion._store import RowStore
 from latentwalk.utils import (
     check_latents,
@@ -63,13 +62,14 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
         the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
         images from 64 pixels on, on a GPU, and "pixels" elsewhere.
-    regularization : float, default=3e-4
-        Weight of the mean squared latent, in standard deviations from the mean: keeps latents where
-        the generator knows what to make of them and of their averages.
-    learning_rate : float, default=0.02
-        Largest change of an image in a step, root mean square, in the linear approximation. A
-        cosine takes it to 0 over a cycle of 10 steps.
-    tol : float, default=0.05
+    regularization : float, default=0.015
+        Weight of the mean squared latent, in standard deviations from the mean, against the
+        distance of images as a share of the variance of the generator's: keeps latents where it
+        knows what to make of them and of their averages.
+    learning_rate : float, default=0.3
+        First step of a cycle: the change of an image, in the linear approximation, as a share of
+        its error. A cosine takes it to 0 over a cycle of 10 steps.
+    tol : float, default=0.1
         A row whose objective fell by less than this share in a cycle has converged.
     max_error : float, default=None
         Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor.
@@ -165,9 +165,9 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         latent_space: LatentSpace = "w",
         max_iter: int = 40,
         loss: str = "auto",
-        regularization: float = 3e-4,
-        learning_rate: float = 0.02,
-        tol: float = 0.05,
+        regularization: float = 0.015,
+        learning_rate: float = 0.3,
+        tol: float = 0.1,
         max_error: float | None = None,
         on_poor: str = "warn",
         encoder_iter: int = 500,
@@ -220,7 +220,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._n_features_out = self.generator.n_latent_features(self.latent_space)
         device = resolve_device(self.device)
         rng = torch_generator(self.random_state, device)
-        self._preconditioner = None
+        self._preconditioner, self._spread = None, 1.0
+        self._spread = feature_spread(self._plan(device).objective(device), rng)
         objective = self._plan(device).objective(device)
         self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
@@ -230,7 +231,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             )
         self.encoder_ = self.encoder_.cpu()
         if self.max_iter:
-            self._preconditioner = to_numpy(preconditioner(objective, rng))
+            self._preconditioner = to_numpy(preconditioner(objective, self._spread, rng))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -279,7 +280,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rows = self._invert(images)
         W, self.n_iter_, self.converged_ = rows[:, :-2], rows[:, -2].astype(int), rows[:, -1] > 0
         self.reconstruction_error_ = self._errors(images, W, "pixel")
-        if self._sees_colours():
+        if self.generator.image_shape[0] in (1, 3):
             self.perceptual_error_ = self._errors(images, W, "lpips")
         if self.max_error is not None:
             self.poor_ = report_poor(self.reconstruction_error_, self.max_error, self.on_poor)
@@ -338,18 +339,14 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _check_images(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self, "encoder_")
         images = validate_images(self, X, image_shape=self.generator.image_shape, reset=False)
-        return to_float(images)
-
-    def _sees_colours(self) -> bool:
-        """Whether LPIPS is defined: grey or RGB."""
-        return self.generator.image_shape[0] in (1, 3)
+        return np.ascontiguousarray(to_float(images))
 
     def _plan(self, device: torch.device) -> InversionPlan:
         return InversionPlan(
             generator=self.generator,
             latent_space=self.latent_space,
             loss=resolve_loss(self.loss, self.generator, device),
-            regularization=float(self.regularization),
+            regularization=float(self.regularization) * self._spread,
             precision=resolve_precision(self.precision, device),
             max_iter=self.max_iter,
             learning_rate=float(self.learning_rate),
@@ -360,7 +357,11 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _invert(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         device = resolve_device(self.device)
         plan = self._plan(device)
-        store = None if self.cache_dir is None else RowStore(self.cache_dir, self._context(plan))
+        store = (
+            None
+            if self.cache_dir is None
+            else RowStore(self.cache_dir, plan.context(self.encoder_))
+        )
         return invert_images(
             plan,
             self.encoder_,
@@ -371,10 +372,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             store=store,
             verbose=self.verbose,
         )
-
-    def _context(self, plan: InversionPlan) -> str:
-        """What a stored row depends on: the plan and the trained encoder."""
-        return str(joblib_hash((plan, pack_module(self.encoder_).arrays)))
 
     def _errors(
         self, images: NDArray[np.float32], W: NDArray[np.float32], metric: str

@@ -53,7 +53,7 @@ def optimize_latents(
     max_iter : int
         Steps a row at most, in cycles of 10.
     learning_rate : float
-        First step of a cycle; a cosine takes it to 0.
+        First step of a cycle, as a share of the row's error then; a cosine takes it to 0.
     tol : float
         See above.
 
@@ -97,6 +97,8 @@ def adam_cycle(
     Kingma and Ba, ICLR 2015; the cycles are those of Loshchilov and Hutter, ICLR 2017.
     """
     best, lowest = start.clone(), value.clone()
+    # a step moves an image by a share of its own error: the end of every row is approached
+    size = learning_rate * value.sqrt()[:, None]
 
     def keep(point: Tensor, value: Tensor) -> None:
         better = value < lowest
@@ -110,7 +112,7 @@ def adam_cycle(
         gradient = apply_transposed(P, gradient)
         first = BETAS[0] * first + (1 - BETAS[0]) * gradient
         second = BETAS[1] * second + (1 - BETAS[1]) * gradient.square()
-        rate = learning_rate * (1 + cos(pi * step / n_steps)) / 2
+        rate = size * (1 + cos(pi * step / n_steps)) / 2
         scale = (second / (1 - BETAS[1] ** (step + 1))).sqrt() + EPSILON
         u = u - rate * first / (1 - BETAS[0] ** (step + 1)) / scale
         point = start + apply(P, u)

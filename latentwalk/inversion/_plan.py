@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from latentwalk.generators import Generator, LatentSpace
 from latentwalk.inversion._objective import FEATURES, Loss, Objective
 from latentwalk.inversion._prior import latent_scale
+from latentwalk.utils import to_numpy
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,18 @@ class InversionPlan:
             std=torch.tensor(std, device=device),
             autocast=autocast(self.precision, device),
         )
+
+    def context(self, encoder: nn.Module) -> str:
+        """Everything a row's result depends on beside its image, as text."""
+        arrays = {name: to_numpy(value) for name, value in encoder.state_dict().items()}
+        if self.preconditioner is not None:
+            arrays["preconditioner"] = self.preconditioner
+        digest = hashlib.sha256(self.generator.sha256.encode())
+        for name, array in sorted(arrays.items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        held = ("generator", "preconditioner")
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in held}
+        return f"{values} {digest.hexdigest()}"
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

@@ -16,10 +16,10 @@ from latentwalk.inversion._prior import draw_latents, widen
 N_PROBES = 512
 BATCH_SIZE = 64
 FULL_WIDTH = 2048
-DAMPING = 1e-3
+DAMPING = 0.05
 
 
-def preconditioner(objective: Objective, rng: torch.Generator) -> Tensor:
+def preconditioner(objective: Objective, spread: float, rng: torch.Generator) -> Tensor:
     """Return P of shape (n_features, n_features) such that w = P u has unit curvature in u.
 
     u is scaled so that a step of s in every coordinate changes the objective's features by s in
@@ -29,6 +29,8 @@ def preconditioner(objective: Objective, rng: torch.Generator) -> Tensor:
     ----------
     objective : Objective
         What is minimised.
+    spread : float
+        Of `feature_spread`; scales the damping.
     rng : torch.Generator
         Draws latents and random directions in feature space: the mean outer product of their
         gradients is the curvature.
@@ -37,7 +39,9 @@ def preconditioner(objective: Objective, rng: torch.Generator) -> Tensor:
         [_probe(objective, rng) for _ in range(N_PROBES // BATCH_SIZE)]
     ).double()  # (n_probes, n_features)
     n_features = gradients.shape[1]
-    prior = (DAMPING + objective.regularization) / objective.std.double().square() / n_features
+    prior = (
+        (DAMPING * spread + objective.regularization) / objective.std.double().square() / n_features
+    )
     if n_features > FULL_WIDTH:
         curvature = gradients.square().mean(0) + prior
         return (curvature * n_features).rsqrt().float()
@@ -46,14 +50,29 @@ def preconditioner(objective: Objective, rng: torch.Generator) -> Tensor:
     return (vectors * (values * n_features).rsqrt()).float()
 
 
+@torch.no_grad()
+def feature_spread(objective: Objective, rng: torch.Generator) -> float:
+    """Return the mean squared distance of the generator's samples from their mean."""
+    drawn = draw_latents(objective.generator, objective.latent_space, BATCH_SIZE, rng)
+    latents = widen(drawn, objective.generator, objective.latent_space)
+    features = objective.features(objective.images(latents))
+    return float((features - features.mean(0)).square().sum(1).mean())
+
+
 def apply(P: Tensor, u: Tensor) -> Tensor:
-    """Return the latent steps of coordinates u of shape (n, n_features)."""
-    return u * P if P.ndim == 1 else u @ P.T
+    """Return the latent steps of coordinates u of shape (n, n_features).
+
+    In double precision: float32 products round otherwise in batches of other sizes, and what is
+    computed in half precision from there on makes much of little.
+    """
+    P = P.double()
+    return (u * P if P.ndim == 1 else u.double() @ P.T).float()
 
 
 def apply_transposed(P: Tensor, gradient: Tensor) -> Tensor:
     """Return the gradient in the coordinates."""
-    return gradient * P if P.ndim == 1 else gradient @ P
+    P = P.double()
+    return (gradient * P if P.ndim == 1 else gradient.double() @ P).float()
 
 
 def _probe(objective: Objective, rng: torch.Generator) -> Tensor:

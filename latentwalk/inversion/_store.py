@@ -39,9 +39,9 @@ class RowStore:
         found: dict[str, NDArray[Any]] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
-                with np.load(path) as content:
+                with path.open("rb") as file, np.load(file) as content:
                     found |= dict(zip(content["keys"].tolist(), content["rows"], strict=True))
-            except (BadZipFile, EOFError, OSError):
+            except (BadZipFile, EOFError, OSError, ValueError):
                 path.unlink()
         return found
 
