@@ -7,10 +7,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 from latentwalk.aggregation import _power_diagram, mdav, power_diagram
-from latentwalk.aggregation._blocks import coarse_blocks
+from latentwalk.aggregation._blocks import _cut, coarse_blocks
 from latentwalk.aggregation._guarantees import check_guarantees
 from latentwalk.aggregation._programs import assign, separate
-from latentwalk.aggregation._units import group_means
+from latentwalk.aggregation._units import fuse_units, group_means
 
 
 def error(X, labels):
@@ -184,3 +184,31 @@ def test_a_broken_guarantee_is_an_error(change, match):
     else:
         with pytest.raises(RuntimeError, match=match):
             check_guarantees(*args, 3)
+
+
+def test_a_center_is_never_the_mean_of_fewer_than_k():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(200, 2)), rng.normal(size=(3, 2)) + 100])
+    centers = _cut(X, 5, 50, np.random.RandomState(0))
+    assert len(centers) > 4 and np.abs(centers).max() < 50
+
+
+def test_sites_at_one_place_are_displaced():
+    X = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    sites, labels = np.ones((2, 2)), np.array([0, 1, 0, 1])
+    with_spread = np.vstack([sites, [[-9.0, -9.0]]])
+    X, labels = np.vstack([X, [[-9.0, -8.0], [-8.0, -9.0]]]), np.append(labels, [2, 2])
+    rng = np.random.RandomState(0)
+    diagram = _power_diagram._optimal_cells(X, with_spread, labels, 2, rng)
+    np.testing.assert_array_equal(np.bincount(diagram.labels), 2)
+    np.testing.assert_array_equal(nearest_cells(X, diagram.sites, diagram.weights), diagram.labels)
+    np.testing.assert_allclose(diagram.sites, with_spread, atol=0.1)
+
+
+def test_a_unit_is_the_mean_of_its_subjects_means():
+    X = np.array([[0.0, 1.0], [6.0, 1.0], [3.0, 4.0], [-0.0, 1.0], [8.0, 8.0]], dtype=np.float32)
+    units = fuse_units(X, np.array([7, 7, 7, 2, 5]))
+    # subject 7 has mean (3, 2); its first row is also that of subject 2: (0, 1)
+    assert units.labels[0] == units.labels[1] == units.labels[2] == units.labels[3]
+    np.testing.assert_allclose(units.points[units.labels[0]], [1.5, 1.5])
+    np.testing.assert_allclose(units.points[units.labels[4]], [8.0, 8.0])
