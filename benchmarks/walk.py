@@ -191,9 +191,10 @@ def main():
         "ours, plan, 100 steps x 6 points": {},
         "ours, plan, 50 steps x 4 points": {"max_iter": 50, "points_per_step": 4},
         "ours, plan, 25 steps x 4 points": {"max_iter": 25, "points_per_step": 4},
-        "ours, worst-point, 40 x 4": {
+        "ours, worst-point, 20 x 4": {
             "objective": Objective("worst-point"),
-            "max_iter": 40,
+            "max_iter": 20,
+            "learning_rate": 0.05,
             "points_per_step": 4,
         },
     }

@@ -54,7 +54,7 @@ nn.Module
         Recognises the classes; without one only the ends keep a path in its class.
     n_points : int, default=50
         Points of a path, both ends included.
-    max_iter : int, default=40
+    max_iter : int, default=20
         Steps of Adam, or evaluations a path of L-BFGS.
     objective : {"worst-point", "plan", "linear"}, default="worst-point"
         What the paths minimise.
@@ -63,7 +63,7 @@ nn.Module
     solver : {"adam", "lbfgs"}, default="adam"
         "adam" walks many paths at once on points drawn afresh in each step; "lbfgs" takes one path
         after the other on all of its points.
-    learning_rate : float, default=0.1
+    learning_rate : float, default=0.05
         Of Adam, relative to the distance of the ends.
     points_per_step : int, default=4
         Points of a path in a step of Adam.
@@ -190,13 +190,13 @@ nn.Module
         label_classifier: Any = None,
         *,
         n_points: int = 50,
-        max_iter: int = 40,
+        max_iter: int = 20,
         objective: str = "worst-point",
         identity_weight: float = 1.0,
         class_weight: float = 1.0,
         length_weight: float = 1.0,
         solver: str = "adam",
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.05,
         points_per_step: int = 4,
         n_modes: int = 16,
         tol: float = 1e-4,
