@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
+
+import latentwalk
 
 HERE = Path(__file__).parent
 
@@ -16,7 +17,7 @@ os.environ.setdefault("LATENTWALK_DEMO_DIR", str(HERE / "_build" / "demo"))
 
 project = "latentwalk"
 author = "the latentwalk developers"
-version = release = installed_version("latentwalk")
+version = release = latentwalk.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -65,6 +66,17 @@ def skip_scikit_learn(app: Any, what: str, name: str, obj: Any, skip: bool, opti
     return skip or inherited or bool(REQUEST_METHOD.match(name))
 
 
+def find_short_name(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Link names as users write them (``latentwalk.GANDecoder``) to their page in a folder."""
+    name, _, member = node["reftarget"].removeprefix("latentwalk.").partition(".")
+    if node.get("refdomain") != "py" or name not in latentwalk._HOMES:
+        return None
+    full = ".".join(filter(None, ["latentwalk", latentwalk._HOMES[name], name, member]))
+    python = env.get_domain("py")
+    return python.resolve_xref(env, node["refdoc"], app.builder, "obj", full, node, content)
+
+
 def setup(app: Any) -> None:
     """Connect what is above to Sphinx."""
     app.connect("autodoc-skip-member", skip_scikit_learn)
+    app.connect("missing-reference", find_short_name)
