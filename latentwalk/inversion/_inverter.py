@@ -63,12 +63,10 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
         images from 64 pixels on, on a GPU, and "pixels" elsewhere.
     regularization : float, default=0.015
-        Weight of the mean squared latent, in standard deviations from the mean, against the
-        distance of images as a share of the variance of the generator's: keeps latents where it
-        knows what to make of them and of their averages.
+        Weight of the mean squared latent (in standard deviations from the mean) against the squared
+        distance of images (over the variance of the generator's): keeps averages of latents usable.
     learning_rate : float, default=0.3
-        First step of a cycle: the change of an image, in the linear approximation, as a share of
-        its error. A cosine takes it to 0 over a cycle of 10 steps.
+        First change of an image in each cycle of 10 steps, as a share of its error.
     tol : float, default=0.1
         A row whose objective fell by less than this share in a cycle has converged.
     max_error : float, default=None
@@ -115,8 +113,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Notes
     -----
-    A fitted inverter holds no image, and no latent of one. The errors of `fit_transform` are
-    figures about private images, a row each.
+    A fitted inverter holds no image or its latent; its errors are figures about private images.
 
     References
     ----------
@@ -225,10 +222,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         objective = self._plan(device).objective(device)
         self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
-            tensor = to_tensor(images, device)
-            fine_tune_encoder(
-                self.encoder_, objective, tensor, self.fine_tune_iter, rng, verbose=self.verbose
-            )
+            real, steps = to_tensor(images, device), self.fine_tune_iter
+            fine_tune_encoder(self.encoder_, objective, real, steps, rng, verbose=self.verbose)
         self.encoder_ = self.encoder_.cpu()
         if self.max_iter:
             self._preconditioner = to_numpy(preconditioner(objective, self._spread, rng))
@@ -369,7 +364,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             device=device,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
-            store=store,
+            store=store or None,
             verbose=self.verbose,
         )
 
