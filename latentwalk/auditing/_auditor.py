@@ -90,7 +90,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         What members and held-out subjects gave without any release.
     n_features_in_ : int
         Values in a record.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where `X` was a data frame.
 
     References

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from math import log10
 
-WIDTH, HEIGHT, MARGIN = 420, 300, 48
+WIDTH, HEIGHT, MARGIN = 440, 310, 60
 COLOURS = ("#0b6e99", "#b4511f", "#5b7f2b", "#7a4b94", "#555555")
 
 
@@ -21,9 +21,10 @@ def roc_svg(fprs: Sequence[float], curves: dict[str, Sequence[float]]) -> str:
         )
 
     parts = [_line([place(low, low), place(1, 1)], "#999999", dashed=True)]
-    for (name, tprs), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+    for row, (name, tprs) in enumerate(curves.items()):
+        colour = COLOURS[row % len(COLOURS)]
         parts.append(_line([place(f, t) for f, t in zip(fprs, tprs, strict=True)], colour))
-        parts.append(_key(len(parts) - 2, name, colour))
+        parts.append(_text(MARGIN + 8, MARGIN + 15 * row, name, "start", colour))
     for tick in (0.001, 0.01, 0.1, 1.0):
         x, y = place(tick, tick)
         parts.append(_text(x, HEIGHT - MARGIN + 16, f"{tick:g}", "middle"))
@@ -43,21 +44,18 @@ def histogram_svg(bins: Sequence[float], shares: dict[str, Sequence[float]]) -> 
         )
 
     parts: list[str] = []
-    for (name, values), colour in zip(shares.items(), _colours(len(shares)), strict=True):
+    for row, (name, values) in enumerate(shares.items()):
+        colour = COLOURS[row % len(COLOURS)]
         steps = [
             point
             for left, right, share in zip(bins[:-1], bins[1:], values, strict=True)
             for point in (place(left, share), place(right, share))
         ]
         parts.append(_line(steps, colour))
-        parts.append(_key(len(parts) // 2, name, colour))
+        parts.append(_text(WIDTH - MARGIN - 8, MARGIN + 15 * row, name, "end", colour))
     for edge in (bins[0], bins[-1]):
         parts.append(_text(place(edge, 0)[0], HEIGHT - MARGIN + 16, f"{edge:.3g}", "middle"))
     return _frame(parts, "exposure (distance)", "share of subjects", "Exposures")
-
-
-def _colours(n: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, *, dashed: bool = False) -> str:
@@ -71,10 +69,6 @@ def _text(x: float, y: float, text: str, anchor: str, colour: str = "#222222") -
     return f"<text {where}>{escape(text)}</text>"
 
 
-def _key(row: int, name: str, colour: str) -> str:
-    return _text(MARGIN + 10, MARGIN + 4 + 15 * max(row, 0), name, "start", colour)
-
-
 def _frame(parts: Sequence[str], x_label: str, y_label: str, title: str) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
@@ -82,6 +76,6 @@ def _frame(parts: Sequence[str], x_label: str, y_label: str, title: str) -> str:
         f'height="{HEIGHT - 1.5 * MARGIN}" fill="none" stroke="#bbbbbb"/>'
         + "".join(parts)
         + _text(WIDTH / 2, HEIGHT - 8, x_label, "middle")
-        + f'<text transform="translate(12 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
+        + f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text></svg>"
     )

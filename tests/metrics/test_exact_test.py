@@ -55,6 +55,8 @@ def test_both_directions_are_seen():
     hole = exact_test(t[t > np.quantile(t, 0.1)], h)
     assert near.p_near < 0.001 and near.p_far > 0.2
     assert hole.p_far < 0.001 and hole.p_near > 0.2
+    for result, side in ((near, near.p_near), (hole, hole.p_far)):
+        assert result.p_value == 2 * side
 
 
 def test_repeated_draws_join_as_twice_the_mean():
