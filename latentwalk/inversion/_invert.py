@@ -39,6 +39,8 @@ def invert_images(
     rows : ndarray of shape (n, n_latent_features + 2)
         Latents, the number of steps, and 1 where the row converged.
     """
+    if plan.max_iter and plan.preconditioner is None:
+        raise ValueError(f"max_iter={plan.max_iter}, but it was 0 in fit: fit again to optimise")
     keys = store.keys(X) if store else []
     known = store.load() if store else {}
     missing = np.array([i for i in range(len(X)) if not keys or keys[i] not in known], dtype=int)

@@ -230,6 +230,12 @@ def test_wrong_images_are_named_before_long_work(samples, fitted):
         inverter.inverse_transform(W[:, :4])
 
 
+def test_an_encoder_fitted_alone_says_so(samples):
+    inverter = make_inverter(max_iter=0).fit(samples[0]).set_params(max_iter=5)
+    with pytest.raises(ValueError, match="it was 0 in fit: fit again"):
+        inverter.transform(samples[0])
+
+
 def test_checks_that_the_common_ones_leave_out():
     name, inverter = "GANInverter", make_inverter(encoder_iter=1, max_iter=1)
     check_param_validation(name, inverter)
