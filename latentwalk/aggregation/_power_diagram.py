@@ -18,6 +18,8 @@ N_CANDIDATES = 20
 # their members; wider means let points move, which lowers the error of MDAV's groups by a further
 # 4 to 7 %.
 WIDTHS = (2.0, 1.5)
+# opened at once to a point that another cell claims
+N_OPENED = 5
 MAX_CUTS = 50
 # of the largest deviation of a site: what ties points apart that mirror each other at two sites
 JITTERS = (0.0, 1e-7, 1e-5, 1e-3)
@@ -101,8 +103,11 @@ def power_diagram(
         raise ValueError(f"max_iter={max_iter!r}; expected a positive integer")
     moved = labels
     for width in WIDTHS:
-        # ties matter only where the sites are kept
-        moved = _cells(X, _wide_means(X, moved, int(width * k)), moved, k)[0].labels
+        # these sites are not kept: what the nearest ones offer will do, without weights
+        sites = _wide_means(X, moved, int(width * k))
+        points, ends = np.divmod(_candidates(X, sites, moved), len(sites))
+        costs = _squared_distances(X, sites, points, ends)
+        moved = assign(points, ends, costs / costs.mean(), (len(X), len(sites)), k)
     diagram = _improve(X, moved, k, max_iter, rng)
     if _error(X, diagram.labels) > _error(X, labels):
         diagram = _improve(X, labels, k, max_iter + len(WIDTHS), rng)
@@ -175,27 +180,30 @@ def _cells(X: Floats, sites: Floats, labels: Ints, k: int) -> tuple[PowerDiagram
     one although that edge was open.
     """
     n_sites = len(sites)
-    nearest = ExactNeighbors(sites).kneighbors(X, min(N_CANDIDATES, n_sites))[1]
-    # with its current site open to each point, the current groups are feasible
-    open_edges = _edges(np.column_stack([nearest, labels]), n_sites)
+    open_edges = _candidates(X, sites, labels)
     for _ in range(MAX_CUTS):
         points, ends = np.divmod(open_edges, n_sites)
         costs = _squared_distances(X, sites, points, ends)
         scale = float(costs.mean())
         found = assign(points, ends, costs / scale, (len(X), n_sites), k)
         weights = separate(points, ends, costs / scale, found, n_sites)[0] * scale
-        cell = ExactNeighbors(sites, weights=weights).kneighbors(X, 1)[1][:, 0]
-        violated = np.flatnonzero(cell != found) * n_sites + cell[cell != found]
+        cells = ExactNeighbors(sites, weights=weights).kneighbors(X, min(N_OPENED, n_sites))[1]
+        wrong = np.flatnonzero(cells[:, 0] != found)
         n_open = len(open_edges)
-        open_edges = np.union1d(open_edges, violated)
+        open_edges = np.union1d(open_edges, wrong[:, None] * n_sites + cells[wrong])
         if len(open_edges) == n_open:
-            return PowerDiagram(found, sites, weights), len(violated)
+            return PowerDiagram(found, sites, weights), len(wrong)
     raise RuntimeError(f"the groups did not settle within {MAX_CUTS} rounds of opened edges")
 
 
-def _edges(sites_of_points: Ints, n_sites: int) -> Ints:
-    """Edges as sorted distinct numbers, point * n_sites + site."""
-    return np.unique(np.arange(len(sites_of_points))[:, None] * n_sites + sites_of_points)
+def _candidates(X: Floats, sites: Floats, labels: Ints) -> Ints:
+    """Edges from each point to its nearest sites, as sorted numbers point * n_sites + site.
+
+    With its current site open to each point, the current groups are feasible.
+    """
+    nearest = ExactNeighbors(sites).kneighbors(X, min(N_CANDIDATES, len(sites)))[1]
+    ends = np.column_stack([nearest, labels])
+    return np.unique(np.arange(len(X))[:, None] * len(sites) + ends)
 
 
 def _squared_distances(X: Floats, sites: Floats, points: Ints, ends: Ints) -> Floats:
