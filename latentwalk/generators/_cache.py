@@ -20,7 +20,9 @@ N_MOMENT_SAMPLES = 10_000
 @lru_cache(maxsize=8)
 def load_network(generator: Generator, device: torch.device) -> Any:
     """Return the network on a device; the few used last stay loaded in this process."""
-    return generator._source.load().eval().requires_grad_(False).to(device)
+    network = generator._source.load().eval().requires_grad_(False).to(device)
+    # convolutions over this layout take half the time on a CPU; no value changes
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=8)

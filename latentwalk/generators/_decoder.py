@@ -51,7 +51,7 @@ def decode_latents(
     """
     place = resolve_device(device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(rows: slice) -> NDArray[Any]:
         latents = torch.tensor(W[rows], dtype=torch.float32, device=place)
         return to_numpy(generator.decode(latents, latent_space))

@@ -21,8 +21,9 @@ def to_tensor(
     X: NDArray[Any] | torch.Tensor, device: str | torch.device | None = "cpu"
 ) -> torch.Tensor:
     """Return float32 on `device`; uint8 images are scaled to [0, 1] there."""
-    # torch shares no memory with read-only arrays: copy
-    tensor = (X if isinstance(X, torch.Tensor) else torch.tensor(X)).to(device)
+    # torch takes neither read-only arrays nor negative strides: copy
+    tensor = X if isinstance(X, torch.Tensor) else torch.tensor(np.ascontiguousarray(X))
+    tensor = tensor.to(device)
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
 
 

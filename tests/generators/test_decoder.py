@@ -91,3 +91,11 @@ def test_fitting_changes_neither_parameters_nor_input(decoder_generator, latents
     np.testing.assert_array_equal(latents, before)
     with pytest.raises(NotFittedError):
         GANDecoder(decoder_generator).transform(latents)
+
+
+def test_a_network_that_was_first_used_to_decode_still_gives_gradients():
+    generator = Generator.from_module(make_decoder(seed=17), w_dim=6, image_shape=(1, 8, 8))
+    GANDecoder(generator).fit_transform(np.zeros((1, 6), dtype=np.float32))
+    w = torch.zeros(1, 6, requires_grad=True)
+    generator.synthesis(w).sum().backward()
+    assert w.grad.abs().sum() > 0
