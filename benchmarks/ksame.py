@@ -137,7 +137,10 @@ def main():
         "power diagram": partial(aggregate, "power_diagram", args.n_jobs),
     }
     aggregate("power_diagram", args.n_jobs, random_latents(100, 8), 5)
-    print("   rows   k  method              error  groups   min   max  seconds      cpu     MiB")
+    print(
+        "   rows   k  method              error  groups   min   max  seconds      cpu     MiB",
+        flush=True,
+    )
     sets = [load_latents(args.data)] if args.data else map(random_latents, args.rows)
     for X in sets:
         for k in args.k:
