@@ -73,7 +73,7 @@ class KSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The sum of squared distances of subjects (copies counted once) to their prototypes.
     n_features_in_ : int
         The width of the latents.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         The names of columns, where X had string names.
 
     See Also

@@ -102,8 +102,8 @@ class Generator:
         Parameters
         ----------
         module : nn.Module
-            Called with latents of shape (n, w_dim), it returns images (n, *image_shape),
-            differentiably. It is copied, put in eval mode and frozen.
+            Called with latents of shape ``(n, w_dim)``, it returns images of shape
+            ``(n, *image_shape)``, differentiably. It is copied, put in eval mode and frozen.
         w_dim : int
             Width of its latents, which are taken as standard normal.
         image_shape : tuple (n_channels, height, width)
@@ -119,7 +119,7 @@ class Generator:
         Raises
         ------
         ValueError
-            When the module does not turn (2, w_dim) latents into (2, *image_shape) images.
+            When the module does not turn ``(2, w_dim)`` latents into ``(2, *image_shape)`` images.
         """
         shape = tuple(int(s) for s in image_shape)
         packed = pack_module(DecoderNetwork(copy.deepcopy(module)).eval())
