@@ -62,18 +62,19 @@ def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: 
 def separate(
     points: Ints, sites: Ints, costs: Floats, labels: Ints, n_sites: int
 ) -> tuple[Floats, float]:
-    """Find weights under which each point's own site is the cheapest, by the widest margin.
+    """Find weights under which each point's own site is the cheapest, by a wide margin.
 
-    The weights w maximise t, capped, subject to ``cost_ij - w_j >= cost_ia - w_a + t`` for each
-    point i of site a and each open edge (i, j). Of all points of a that have an edge to j only the
-    tightest binds, so that the program has a row for a pair of sites, not for an edge.
+    The program maximises t, capped, over weights w subject to ``cost_ij - w_j >= cost_ia - w_a +
+    t`` for each point i of site a and each open edge (i, j). Of all points of a that have an edge
+    to j only the tightest binds, so that it has a row for a pair of sites, not for an edge. Of the
+    weights that keep half of the widest margin, those nearest to equal are taken.
 
     Returns
     -------
     weights : ndarray of shape (n_sites,)
         With mean 0.
     margin : float
-        t: positive where the weights tell every point's site, 0 for ties.
+        The widest t: positive where the weights tell every point's site, 0 for ties.
     """
     source, gap = labels[points], costs - own_costs(points, sites, costs, labels)
     other = source != sites
@@ -97,9 +98,29 @@ def separate(
     if result.status != 0:
         # ties leave no interior; the simplex method, slower, does not need one
         result = linprog(**program, method="highs-ds")
-    solution = _solution(result, "weight")
-    weights = solution[:n_sites]
-    return weights - weights.mean(), float(solution[-1])
+    margin = float(_solution(result, "weight")[-1])
+    weights = _flattest(pair // n_sites, pair % n_sites, slack - min(margin, margin / 2), n_sites)
+    return weights - weights.mean(), margin
+
+
+def _flattest(source: Ints, target: Ints, slack: Floats, n_sites: int) -> Floats:
+    """The largest weights of at most 0 with ``w_target <= w_source + slack``.
+
+    A vertex of the program has weights far from 0 wherever nothing binds them, so that cells claim
+    points far outside the open edges. These are lowered only as far as something asks: shortest
+    paths from a common source, by Bellman and Ford.
+    """
+    order = np.argsort(target, kind="stable")
+    source, target, slack = source[order], target[order], slack[order]
+    first = np.flatnonzero(np.diff(target, prepend=-1))
+    weights = np.zeros(n_sites)
+    for _ in range(n_sites):
+        bound = np.minimum.reduceat(weights[source] + slack, first)
+        lower = bound < weights[target[first]]
+        if not lower.any():
+            break
+        weights[target[first][lower]] = bound[lower]
+    return weights
 
 
 def own_costs(points: Ints, sites: Ints, costs: Floats, labels: Ints) -> Floats:

@@ -43,15 +43,31 @@ def test_infeasible_candidates_are_an_error():
         assign(points, sites, np.ones(4), (4, 2), k=2)
 
 
-def test_weights_have_the_widest_margin():
-    # on a line, sites 0 and 4; the points 1 and 2 go left, 3 goes right: |x - 4|^2 - x^2 = 16 - 8x
-    # is 0 at 2 and -8 at 3, so that the widest margin is 4, by a difference of 4 of the weights
-    X, sites = np.array([1.0, 2.0, 3.0]), np.array([0.0, 4.0])
+def test_weights_keep_half_of_the_widest_margin_and_are_nearest_to_equal():
+    # on a line, sites 0 and 4: |x - 4|^2 - x^2 = 16 - 8x is 0 at 2 and -8 at 3. With 1 and 2 at the
+    # left site a difference of 4 of the weights is in the middle, at a margin of 4; 2 is half of
+    # it. With 3 at the left site too the margin is negative for equal weights.
+    X, sites = np.array([1.0, 2.0, 3.0, 6.0]), np.array([0.0, 4.0])
     costs = np.square(X[:, None] - sites).ravel() / 10
-    labels = np.array([0, 0, 1])
-    weights, margin = separate(*all_edges(3, 2), costs, labels, 2)
-    np.testing.assert_allclose(weights, [0.2, -0.2], atol=1e-8)
+    weights, margin = separate(*all_edges(4, 2), costs, np.array([0, 0, 1, 1]), 2)
     assert margin == pytest.approx(0.4)
+    np.testing.assert_allclose(weights, [0.1, -0.1], atol=1e-8)
+    weights, margin = separate(*all_edges(4, 2), costs, np.array([0, 0, 0, 1]), 2)
+    assert margin == pytest.approx(1.0)
+    np.testing.assert_allclose(weights, [0.65, -0.65], atol=1e-8)
+
+
+def test_cells_claim_nothing_outside_the_open_edges():
+    # weights far from equal claim points of far sites, and the programs are solved over and over
+    X = np.random.default_rng(0).normal(size=(900, 16))
+    start = mdav(X, 3)
+    sites = group_means(X, start)
+    edges = _power_diagram._candidates(X, sites, start)
+    points, ends = np.divmod(edges, len(sites))
+    costs = np.square(X[points] - sites[ends]).sum(axis=1)
+    labels = assign(points, ends, costs, (900, 300), 3)
+    weights = separate(points, ends, costs, labels, 300)[0]
+    assert (nearest_cells(X, sites, weights) != labels).sum() <= 2
 
 
 def test_no_margin_where_points_tie():
