@@ -11,7 +11,7 @@ CHECKS = OMP_NUM_THREADS=1 MPLBACKEND=agg
 .PHONY: demo test lint types unit docs clean
 
 demo: $(VENV)/.installed
-	MPLBACKEND=agg $(BIN)/python examples/plot_quickstart.py
+	$(CHECKS) $(BIN)/python examples/plot_quickstart.py
 
 test: lint types unit docs
 

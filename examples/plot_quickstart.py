@@ -65,7 +65,7 @@ print(f"the identity classifier recognises {identity.score(X, groups):.0%} of th
 
 pipe = Pipeline(
     [
-        ("invert", lw.GANInverter(generator, random_state=0, n_jobs=2)),
+        ("invert", lw.GANInverter(generator, max_iter=20, random_state=0, n_jobs=2)),
         ("ksame", lw.KSameAggregator(random_state=0)),
         (
             "walk",
@@ -88,7 +88,7 @@ lw.check_pipeline(pipe, X, groups=groups)
 # and LPIPS (shortened by a random projection), which had no part in making the release.
 
 lpips = make_pipeline(LPIPSFeatures(), GaussianRandomProjection(512, random_state=0)).fit(X_ref)
-spaces = ["pixels", lpips]
+spaces = {"pixels": "pixels", "lpips": lpips}
 calibration = lw.PrivacyAuditor(spaces, random_state=0)
 calibration.fit(X, X_holdout=X_cal, groups=groups, groups_holdout=groups_cal)
 releases, curve = {}, {}

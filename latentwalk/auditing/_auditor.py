@@ -66,8 +66,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    features : {"pixels", "lpips"}, transformer, torch.nn.Module, callable or a list of these, \
-            default="pixels"
+    features : {"pixels", "lpips"}, transformer, torch.nn.Module, callable, a list of these or a \
+            dict by name, default="pixels"
         The feature spaces, see `latentwalk.features`. A network among them should not have been
         trained on members, and a transformer that learns must come fitted. 2-D input is features
         already: names change nothing there.

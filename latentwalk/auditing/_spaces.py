@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,22 @@ AS_GIVEN = "features"
 
 def resolve_spaces(features: Any, is_image: bool) -> dict[str, Any]:
     """Return named transformers; None stands for 2-D features taken as they are."""
-    specs = list(features) if isinstance(features, list | tuple) else [features]
-    if not specs:
+    if isinstance(features, Mapping):
+        named = [(str(name), spec) for name, spec in features.items()]
+    else:
+        specs = features if isinstance(features, list | tuple) else [features]
+        named = [(_name(spec), spec) for spec in specs]
+    if not named:
         raise ValueError("features is empty; at least one feature space is needed")
     spaces: dict[str, Any] = {}
-    for spec in specs:
+    for name, spec in named:
         if isinstance(spec, str) and not is_image:
             spaces[AS_GIVEN] = None
             continue
         # imported here: 2-D features need none of it
         from latentwalk.features import resolve_features
 
-        spaces[_unused(_name(spec), spaces)] = resolve_features(spec)
+        spaces[_unused(name, spaces)] = resolve_features(spec)
     return spaces
 
 

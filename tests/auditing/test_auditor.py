@@ -226,6 +226,14 @@ def test_images_in_two_spaces():
         auditor.audit(np.zeros((2, 3, 9, 9)))
 
 
+def test_spaces_take_the_names_they_are_given():
+    spaces = {"full": "pixels", "colour": lambda X: X.mean(axis=(2, 3))}
+    auditor = PrivacyAuditor(spaces, random_state=0)
+    auditor.fit(images(120, 0), X_holdout=images(130, 1))
+    report = auditor.audit(images(50, 2), guided_by="colour")
+    assert [(s.space, s.guided) for s in report.spaces] == [("full", False), ("colour", True)]
+
+
 def test_matches_need_the_members():
     auditor = PrivacyAuditor(random_state=0).fit(images(20, 0))
     matches = auditor.nearest_matches(images(20, 0)[[3, 7]], images(20, 0), n_matches=2)
