@@ -29,6 +29,12 @@ from latentwalk.metrics._fidelity_novelty import (
 from latentwalk.metrics._fidelity_report import FidelityReport, FidelityRow, fidelity_report
 from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
 from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
+from latentwalk.metrics._one_run import (
+    OneRunAudit,
+    one_run_audit,
+    one_run_epsilon,
+    one_run_p_value,
+)
 from latentwalk.metrics._roc import Rate, auc, roc_points, tpr_at_fpr
 from latentwalk.metrics._share import ShareTest, share_test
 from latentwalk.metrics._verdict import Verdict, verdict
@@ -38,6 +44,7 @@ __all__ = [
     "FidelityReport",
     "FidelityRow",
     "Metric",
+    "OneRunAudit",
     "Rate",
     "ShareTest",
     "SmallSampleWarning",
@@ -64,6 +71,9 @@ __all__ = [
     "n_exposed_lower",
     "n_holdout_to_certify",
     "n_repeated",
+    "one_run_audit",
+    "one_run_epsilon",
+    "one_run_p_value",
     "rank_p_value",
     "roc_points",
     "row_keys",
