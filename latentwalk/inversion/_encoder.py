@@ -119,8 +119,10 @@ def minimize(
 ) -> None:
     """Train a module by Adam with one cycle of the learning rate; `loss` takes row indices."""
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    # the scheduler divides by the length of a rise that ends at its first step
+    n_steps = max(n_iter, 3)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=max(n_iter, 2), pct_start=0.1
+        optimizer, learning_rate, total_steps=n_steps, pct_start=max(0.1, 2 / n_steps)
     )
     for _ in progress(range(n_iter), desc="encoder", verbose=verbose):
         rows = torch.randint(n_samples, (BATCH_SIZE,), generator=rng, device=rng.device)

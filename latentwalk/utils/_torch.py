@@ -28,8 +28,11 @@ def to_tensor(
 
 
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
-    """Return the tensor's values as an array on the CPU."""
-    return np.asarray(tensor.detach().cpu().numpy())
+    """Return the tensor's values as an array on the CPU, in C order.
+
+    A channels_last tensor would give an array that joblib's caches take for another one.
+    """
+    return np.asarray(tensor.detach().cpu().contiguous().numpy())
 
 
 def torch_generator(

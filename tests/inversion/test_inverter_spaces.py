@@ -1,0 +1,159 @@
+"""GANInverter beyond its defaults: other latent spaces, LPIPS in colour, caches, processes."""
+
+from __future__ import annotations
+
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from latentwalk import GANDecoder, GANInverter, Generator
+from latentwalk.features import lpips_distance
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.inversion import _invert
+from latentwalk.inversion._encoder import minimize
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+
+def make_stylegan2():
+    """16x16 colour images; six layers, and a mapping network that is not the identity."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = StyleGAN2(StyleGAN2Config((16, 16, 16), 3, z_dim=5, w_dim=6))
+    return Generator.from_stylegan2(network)
+
+
+GENERATOR = make_stylegan2()
+X, _ = GENERATOR.sample(8, random_state=1)
+
+
+def make_inverter(**params):
+    defaults = {"encoder_iter": 30, "max_iter": 30, "random_state": 0, "precision": "float32"}
+    return GANInverter(GENERATOR, **(defaults | params))
+
+
+def error(images, found):
+    return np.sqrt(np.square(images - found).mean((1, 2, 3)))
+
+
+@pytest.mark.parametrize("latent_space", ["w", "w+", "z"])
+def test_each_space_finds_latents_whose_images_are_near(latent_space):
+    inverter = make_inverter(latent_space=latent_space)
+    W = inverter.fit_transform(X)
+    assert W.shape == (8, GENERATOR.n_latent_features(latent_space))
+    assert list(inverter.get_feature_names_out())[-1] == f"ganinverter{W.shape[1] - 1}"
+    spread = np.median(error(X, X.mean(0)))
+    assert np.median(inverter.reconstruction_error_) < 0.4 * spread
+    # the errors are of what the latents decode to in this space
+    decoded = GANDecoder(GENERATOR, latent_space=latent_space).fit(W).transform(W)
+    np.testing.assert_allclose(inverter.reconstruction_error_, error(X, decoded), atol=1e-6)
+    start = make_inverter(latent_space=latent_space, max_iter=0)
+    start.fit_transform(X)
+    gain = inverter.reconstruction_error_.mean() / start.reconstruction_error_.mean()
+    assert gain < 0.8
+
+
+@pytest.mark.parametrize("latent_space", ["w+", "z"])
+def test_rows_of_each_space_do_not_depend_on_their_batch(latent_space):
+    inverter = make_inverter(latent_space=latent_space, max_iter=10).fit(X)
+    whole = inverter.transform(X)
+    for rows in ([2], [5, 1, 3]):
+        np.testing.assert_allclose(inverter.transform(X[rows]), whole[rows], atol=1e-4)
+
+
+def test_more_layers_of_their_own_fit_better():
+    """Images whose layers have different w: W cannot make them, W+ can."""
+    rng = np.random.default_rng(0)
+    w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 5)), dtype=torch.float32))
+    mixed = w.reshape(4, 6, -1)[:, : GENERATOR.num_ws].flatten(1)
+    images = GENERATOR.decode(mixed, "w+").detach().numpy()
+    errors = {}
+    for latent_space in ("w", "w+"):
+        inverter = make_inverter(latent_space=latent_space, regularization=0, tol=0)
+        W = inverter.fit_transform(images)
+        errors[latent_space] = inverter.reconstruction_error_.mean()
+    assert errors["w+"] < 0.5 * errors["w"]
+    layers = W.reshape(4, GENERATOR.num_ws, -1)
+    assert np.ptp(layers, axis=1).max() > 1e-2
+
+
+@pytest.mark.parametrize("n_iter", [1, 2, 3, 10, 20])
+def test_the_encoder_takes_any_number_of_steps(n_iter):
+    module = torch.nn.Linear(1, 1)
+    rng = torch.Generator().manual_seed(0)
+    calls = []
+
+    def loss(rows):
+        calls.append(len(rows))
+        return module(torch.ones(1, 1)).square().sum()
+
+    before = loss([]).item()
+    minimize(module, loss, 5, n_iter, rng)
+    assert len(calls) == n_iter + 1
+    assert loss([]).item() < before
+
+
+def test_an_untrained_encoder_starts_at_the_mean_of_each_space():
+    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(5)}
+    for latent_space, mean in means.items():
+        inverter = make_inverter(latent_space=latent_space, encoder_iter=0, max_iter=0)
+        W = inverter.fit_transform(X)
+        np.testing.assert_allclose(W, np.tile(mean, (8, 1)), atol=1e-6)
+
+
+def test_lpips_in_colour_finds_what_looks_alike():
+    noise = 0.15 * np.random.default_rng(0).normal(size=X.shape)
+    images = np.clip(X + noise, 0, 1).astype(np.float32)
+    errors = {}
+    for loss in ("pixels", "lpips"):
+        inverter = make_inverter(loss=loss, encoder_iter=10, tol=0, max_iter=10)
+        W = inverter.fit_transform(images)
+        errors[loss] = inverter.perceptual_error_.mean()
+    assert errors["lpips"] < errors["pixels"]
+    decoded = torch.as_tensor(inverter.inverse_transform(W))
+    expected = lpips_distance(torch.as_tensor(images), decoded).numpy()
+    np.testing.assert_allclose(inverter.perceptual_error_, expected, atol=1e-5)
+
+
+def test_lpips_in_colour_is_the_same_in_any_batch():
+    inverter = make_inverter(loss="lpips", max_iter=10, encoder_iter=3).fit(X)
+    whole = inverter.transform(X)
+    np.testing.assert_allclose(inverter.transform(X[[6, 2]]), whole[[6, 2]], atol=1e-4)
+
+
+def test_a_cached_step_does_not_optimise_again(tmp_path, monkeypatch):
+    calls, optimise = [], _invert.optimize_latents
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        return optimise(*args, **kwargs)
+
+    monkeypatch.setattr(_invert, "optimize_latents", counted)
+    steps = [("invert", make_inverter(max_iter=3)), ("decode", GANDecoder(GENERATOR))]
+    pipe = Pipeline(steps, memory=str(tmp_path))
+    first = pipe.fit_transform(X)
+    assert len(calls) == 1
+    again = clone(pipe)
+    # what another session would hold: equal, and no object of this one
+    again.set_params(invert__generator=pickle.loads(pickle.dumps(GENERATOR)))
+    np.testing.assert_array_equal(again.fit_transform(X.copy()), first)
+    assert len(calls) == 1
+    inverter = again.named_steps["invert"]
+    np.testing.assert_allclose(inverter.reconstruction_error_, error(X, first), atol=1e-6)
+    clone(pipe).set_params(invert__max_iter=4).fit_transform(X)
+    clone(pipe).fit_transform(X[::-1].copy())
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("latent_space", ["w", "z"])
+def test_processes_find_what_one_finds(latent_space):
+    inverter = make_inverter(latent_space=latent_space, max_iter=12, encoder_iter=10)
+    expected = inverter.fit_transform(X)
+    parallel = clone(inverter).set_params(n_jobs=2)
+    with joblib.parallel_config(backend="loky"):
+        found = parallel.fit_transform(X)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_array_equal(parallel.n_iter_, inverter.n_iter_)
+    np.testing.assert_array_equal(parallel.converged_, inverter.converged_)
