@@ -57,19 +57,6 @@ def test_weights_keep_half_of_the_widest_margin_and_are_nearest_to_equal():
     np.testing.assert_allclose(weights, [0.65, -0.65], atol=1e-8)
 
 
-def test_cells_claim_nothing_outside_the_open_edges():
-    # weights far from equal claim points of far sites, and the programs are solved over and over
-    X = np.random.default_rng(0).normal(size=(900, 16))
-    start = mdav(X, 3)
-    sites = group_means(X, start)
-    edges = _power_diagram._candidates(X, sites, start)
-    points, ends = np.divmod(edges, len(sites))
-    costs = np.square(X[points] - sites[ends]).sum(axis=1)
-    labels = assign(points, ends, costs, (900, 300), 3)
-    weights = separate(points, ends, costs, labels, 300)[0]
-    assert (nearest_cells(X, sites, weights) != labels).sum() <= 2
-
-
 def test_no_margin_where_points_tie():
     costs = np.array([[1.0, 1.0], [1.0, 1.0]])
     margin = separate(*all_edges(2, 2), costs.ravel(), np.array([0, 1]), 2)[1]
