@@ -7,6 +7,8 @@ what would have been found, and `recommend_k` how large k must be.
 """
 
 from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
+from latentwalk.auditing._attacks_discriminator import DiscriminatorAttack
+from latentwalk.auditing._attacks_local import LocalLikelihoodAttack, PlagiarismIndexAttack
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
@@ -23,8 +25,11 @@ __all__ = [
     "AuditReport",
     "AuditSets",
     "Control",
+    "DiscriminatorAttack",
+    "LocalLikelihoodAttack",
     "MembershipAttack",
     "NearestMatches",
+    "PlagiarismIndexAttack",
     "PrivacyAuditor",
     "SpaceFigures",
     "audit_stages",

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KernelDensity
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from latentwalk.neighbors import ExactNeighbors
@@ -86,6 +86,13 @@ def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[Member
         return attack
 
     return enter
+
+
+def shared_space(synthetic: NDArray[Any], reference: NDArray[Any], n_components: int) -> Pipeline:
+    """Standardised principal components of release and reference together, fitted."""
+    seen = np.concatenate([synthetic, reference])
+    parts = PCA(min(n_components, *seen.shape), svd_solver="full")
+    return make_pipeline(parts, StandardScaler()).fit(seen)
 
 
 @register_attack("nearest")
@@ -188,9 +195,8 @@ class DensityRatioAttack(MembershipAttack):
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the logarithm of the ratio."""
-        seen = np.concatenate([self.synthetic_, self.reference_])  # type: ignore[list-item]
-        n_components = min(self.n_components, *seen.shape)
-        space = make_pipeline(PCA(n_components, svd_solver="full"), StandardScaler()).fit(seen)
+        assert self.reference_ is not None
+        space = shared_space(self.synthetic_, self.reference_, self.n_components)
         scored = space.transform(X)
         of_release, of_reference = (
             KernelDensity(bandwidth="scott").fit(space.transform(rows)).score_samples(scored)
