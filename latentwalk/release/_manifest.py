@@ -23,6 +23,7 @@ PUBLIC_PARAMETERS = {
         "identity_weight",
         "class_weight",
         "length_weight",
+        "repulsion",
         "n_points",
         "max_iter",
         "solver",

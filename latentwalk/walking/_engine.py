@@ -16,6 +16,7 @@ from latentwalk.walking._guides import Guide
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._path import path_points
 from latentwalk.walking._problem import WalkProblem
+from latentwalk.walking._repulsion import Anchors, Repulsion
 from latentwalk.walking._solvers import solve_adam, solve_lbfgs
 
 AUTO_IMAGES = 64
@@ -40,6 +41,7 @@ class WalkEngine:
     device: torch.device
     seed: int
     verbose: bool | int
+    repulsion: Repulsion | None = None
 
     def heavier(self, factor: float) -> WalkEngine:
         """Return an engine with `factor` times the identity weight."""
@@ -68,6 +70,7 @@ class WalkEngine:
                 self.objective,
                 self.n_points,
                 self._images(),
+                None if self.repulsion is None else Anchors(self.repulsion, self.decode),
             )
             walked, n_steps = self._solve(problem, to_tensor(start[part], self.device))
             n_iter.append(n_steps)

@@ -93,15 +93,15 @@ class Examiner:
     ) -> None:
         self.decode, self.identity, self.label = decode, identity, label
         self.device, self.batch_size, self.verbose = device, batch_size, verbose
-        self._neighbors: ExactNeighbors | None = None
+        self.neighbors: ExactNeighbors | None = None
         if X_real is not None:
             rows = to_numpy(to_tensor(X_real.reshape(len(X_real), -1).copy()))
-            self._neighbors = ExactNeighbors(rows)
+            self.neighbors = ExactNeighbors(rows)
 
     @property
     def has_real(self) -> bool:
         """Whether nearest distances can be measured."""
-        return self._neighbors is not None
+        return self.neighbors is not None
 
     def measure(self, latents: NDArray[np.float32], targets: NDArray[np.intp] | None) -> Floats:
         """Return highest identity posterior, class posterior and nearest distance, (n, 3).
@@ -149,7 +149,7 @@ class Examiner:
         return to_numpy(self.label.log_proba(images).gather(1, wanted)[:, 0].double().exp())
 
     def _distance(self, images: Tensor) -> Floats:
-        if self._neighbors is None:
+        if self.neighbors is None:
             return np.full(len(images), np.nan)
         flat = to_numpy(images.flatten(1))
-        return self._neighbors.kneighbors(flat)[0][:, 0] / np.sqrt(flat.shape[1])
+        return self.neighbors.kneighbors(flat)[0][:, 0] / np.sqrt(flat.shape[1])

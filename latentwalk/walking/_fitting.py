@@ -13,9 +13,15 @@ from latentwalk.utils import check_images, check_targets, resolve_device
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Bounds, Examiner, Points
 from latentwalk.walking._guides import Guide, fit_guide, is_fitted_guide, make_guide
-from latentwalk.walking._inputs import Prototypes, check_guides_given, find_prototypes
+from latentwalk.walking._inputs import (
+    Prototypes,
+    check_guides_given,
+    check_repulsion,
+    find_prototypes,
+)
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._release import allocate
+from latentwalk.walking._repulsion import make_repulsion
 from latentwalk.walking._tour import class_tours
 
 RETRY_FACTOR = 4.0
@@ -89,6 +95,7 @@ class WalkFitting:
     ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any] | None]:
         """Everything that can be wrong and is quick to see."""
         check_guides_given(self.identity_classifier, self.label_classifier, X_real, y)
+        check_repulsion(self.repulsion, self.objective, X_real)
         W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
         width = self.generator.n_latent_features(self.latent_space)
         if W.shape[1] != width:
@@ -185,6 +192,7 @@ class WalkFitting:
             examiner.device,
             int(rng.randint(np.iinfo(np.int32).max)),
             self.verbose,
+            make_repulsion(examiner.neighbors, self.repulsion) if self.repulsion else None,
         )
 
     def _lay_paths(

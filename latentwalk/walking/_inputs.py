@@ -46,6 +46,24 @@ def find_prototypes(
     return Prototypes(np.concatenate(latents), np.array(classes, np.intp), labels)
 
 
+def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
+    """Raise for a repulsion that has nothing to act on.
+
+    Raises
+    ------
+    ValueError
+        Without real images, and for objectives with terms of their own.
+    """
+    if repulsion and X_real is None:
+        raise ValueError(
+            f"repulsion={repulsion} without X_real: pass the real images to walk away from"
+        )
+    if repulsion and objective != "worst-point":
+        raise ValueError(
+            f"repulsion={repulsion} with objective={objective!r}: it is a term of 'worst-point'"
+        )
+
+
 def check_guides_given(identity: Any, label: Any, X_real: Any, y: Any) -> None:
     """Raise for a walk that would protect nobody; warn about a class guide or y without the other.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,15 @@ from torch.utils.checkpoint import checkpoint
 from latentwalk.walking._guides import Guide
 from latentwalk.walking._losses import Objective, plan_terms, worst_point_terms
 from latentwalk.walking._path import end_distances, path_points, relative_energy
+from latentwalk.walking._repulsion import Anchors
+
+
+class Seen(NamedTuple):
+    """What guides and real images say of points; None where there is nothing to say it."""
+
+    identity: Tensor | None  # (n_paths, n_times, n_identities) log probabilities
+    target: Tensor | None  # (n_paths, n_times) log probability of the path's class
+    hinge: Tensor | None  # (n_paths, n_times) see `Repulsion.hinge`
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class WalkProblem:
         Points of a path, ends included.
     batch_size : int
         Images at once; more are recomputed in the backward pass, chunk by chunk.
+    anchors : Anchors or None
+        The real images to keep away from.
     """
 
     decode: Callable[[Tensor], Tensor]
@@ -44,49 +56,66 @@ class WalkProblem:
     objective: Objective
     n_points: int
     batch_size: int
+    anchors: Anchors | None = None
 
     def terms(
         self, paths: Tensor, coefficients: Tensor, times: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return distance, identity and label terms of the paths with these numbers."""
-        ends = self.ends[paths]
-        latents = path_points(ends, coefficients, times, self.n_points)
-        identity, target = self._log_proba(latents, paths)
-        energy = relative_energy(coefficients)
-        if self.objective.name == "plan":
-            squared = end_distances(ends).square()
-            return plan_terms(energy, squared, times, self.n_points, identity, target)
-        return worst_point_terms(energy, identity, target, self.objective)
+        return self._terms(paths, coefficients, times)[0]
 
     def value(self, paths: Tensor, coefficients: Tensor, times: Tensor) -> Tensor:
         """Return the objective of each path, (n_paths,)."""
-        distance, identity, label = self.terms(paths, coefficients, times)
-        return distance + identity + label
+        (distance, identity, label), hinge = self._terms(paths, coefficients, times)
+        value = distance + identity + label
+        if self.anchors is None or hinge is None:
+            return value
+        return value + self.anchors.repulsion.weight * hinge.mean(dim=1)
 
-    def _log_proba(self, latents: Tensor, paths: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Identity log probabilities (n_paths, n_times, n_identities) and those of the class."""
+    def _terms(
+        self, paths: Tensor, coefficients: Tensor, times: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None]:
+        """The objective's terms, and how far each point is within the margin of a real image."""
+        ends = self.ends[paths]
+        latents = path_points(ends, coefficients, times, self.n_points)
+        identity, target, hinge = self._see(latents, paths)
+        energy = relative_energy(coefficients)
+        if self.objective.name == "plan":
+            squared = end_distances(ends).square()
+            terms = plan_terms(energy, squared, times, self.n_points, identity, target)
+        else:
+            terms = worst_point_terms(energy, identity, target, self.objective)
+        return terms, hinge
+
+    def _see(self, latents: Tensor, paths: Tensor) -> Seen:
+        """Show the images of points (n_paths, n_times, n_features) to guides and real images."""
         n_paths, n_times = latents.shape[:2]
+        near = None
+        if self.anchors is not None:
+            near = self.anchors.of(paths, latents, self.batch_size)
         flat = latents.reshape(n_paths * n_times, -1)
         targets = None if self.targets is None else self.targets[paths].repeat_interleave(n_times)
         parts = []
         for rows in torch.split(torch.arange(len(flat), device=flat.device), self.batch_size):
             wanted = None if targets is None else targets[rows]
+            real = None if near is None else near[rows]
             if len(rows) < len(flat):
-                parts.append(checkpoint(self._guide, flat[rows], wanted, use_reentrant=False))
+                parts.append(checkpoint(self._look, flat[rows], wanted, real, use_reentrant=False))
             else:
-                parts.append(self._guide(flat[rows], wanted))
-        identity = None if self.identity is None else torch.cat([p[0] for p in parts])
-        target = None if self.label is None or targets is None else torch.cat([p[1] for p in parts])
-        return (
-            None if identity is None else identity.reshape(n_paths, n_times, -1),
-            None if target is None else target.reshape(n_paths, n_times),
+                parts.append(self._look(flat[rows], wanted, real))
+        joined = (
+            None if part[0] is None else torch.cat(part).unflatten(0, (n_paths, n_times))
+            for part in zip(*parts, strict=True)
         )
+        return Seen(*joined)
 
-    def _guide(self, latents: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What the guides say of latents; empty where there is no guide."""
+    def _look(self, latents: Tensor, targets: Tensor | None, near: Tensor | None) -> Seen:
+        """What is seen in the images of latents (n, n_features)."""
         images = self.decode(latents)
-        empty = latents.new_zeros(0)
-        identity = empty if self.identity is None else self.identity.log_proba(images)
-        if self.label is None or targets is None:
-            return identity, empty
-        return identity, self.label.log_proba(images).gather(1, targets[:, None])[:, 0]
+        identity = None if self.identity is None else self.identity.log_proba(images)
+        target = hinge = None
+        if self.label is not None and targets is not None:
+            target = self.label.log_proba(images).gather(1, targets[:, None])[:, 0]
+        if self.anchors is not None and near is not None:
+            hinge = self.anchors.repulsion.hinge(images, near)
+        return Seen(identity, target, hinge)

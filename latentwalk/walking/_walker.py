@@ -38,6 +38,11 @@ class GuidedWalker(ClassNamePrefixFeaturesOutMixin, WalkFitting, TransformerMixi
     of the log of the highest identity posterior, and C the mean cross-entropy of the class. "plan"
     is the published one, with its own weights; "linear" leaves the straight lines, as the baseline.
 
+    `repulsion` adds a hinge away from the nearest real images, in pixels. A release that was walked
+    with it keeps a distance that an attacker can look for, and its pixel distances say nothing
+    about others: the audit must use another feature space, and name that of the pixels in
+    ``guided_by``.
+
     A low identity posterior says what this guide does not recognise; `PrivacyAuditor` measures
     what a release exposes.
 
@@ -60,6 +65,11 @@ nn.Module
         What the paths minimise.
     identity_weight, class_weight, length_weight : float, default=1.0
         The terms of "worst-point"; `identity_weight` also counts up in retries.
+    repulsion : float, default=0.0
+        Weight of a further term of "worst-point", for collections with too many subjects for an
+        identity classifier: the mean over the points of ``max(0, 1 - d / m)``, with d the root mean
+        square pixel difference to the nearest image of `X_real` and m the median of these images'
+        own nearest distances. Needs `X_real`.
     solver : {"adam", "lbfgs"}, default="adam"
         "adam" walks many paths at once on points drawn afresh in each step; "lbfgs" takes one path
         after the other on all of its points.
@@ -166,6 +176,7 @@ nn.Module
         "identity_weight": [Interval(Real, 0, None, closed="left")],
         "class_weight": [Interval(Real, 0, None, closed="left")],
         "length_weight": [Interval(Real, 0, None, closed="left")],
+        "repulsion": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions({"adam", "lbfgs"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "points_per_step": [Interval(Integral, 1, None, closed="left")],
@@ -195,6 +206,7 @@ nn.Module
         identity_weight: float = 1.0,
         class_weight: float = 1.0,
         length_weight: float = 1.0,
+        repulsion: float = 0.0,
         solver: str = "adam",
         learning_rate: float = 0.05,
         points_per_step: int = 4,
@@ -221,6 +233,7 @@ nn.Module
         self.identity_weight = identity_weight
         self.class_weight = class_weight
         self.length_weight = length_weight
+        self.repulsion = repulsion
         self.solver = solver
         self.learning_rate = learning_rate
         self.points_per_step = points_per_step

@@ -1,0 +1,104 @@
+"""A hinge away from the nearest real images, for collections that no identity head can learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentwalk.neighbors import ExactNeighbors
+from latentwalk.utils import to_numpy, to_tensor
+
+N_ANCHORS = 4
+N_MARGIN_ROWS = 1000
+REFRESH = 5
+
+
+@dataclass(frozen=True)
+class Repulsion:
+    """The hinge, and the real images that it is from.
+
+    Parameters
+    ----------
+    neighbors : ExactNeighbors
+        Over the pixels of the real images, (n_real, n_pixels).
+    weight : float
+        Of the term.
+    margin : float
+        Root mean square pixel distance from which an image is far enough.
+    """
+
+    neighbors: ExactNeighbors
+    weight: float
+    margin: float
+
+    def hinge(self, images: Tensor, anchors: Tensor) -> Tensor:
+        """Return how far each image is within the margin, (n,): 0 outside, 1 on a real image.
+
+        `anchors` are the numbers of real images near each image, (n, n_anchors).
+        """
+        numbers = to_numpy(anchors)
+        real = to_tensor(np.asarray(self.neighbors.references)[numbers], images.device)
+        squared = (images.flatten(1)[:, None] - real).square().mean(dim=2).amin(dim=1)
+        # the slope of a root is infinite at 0
+        return torch.relu(1 - (squared + 1e-12).sqrt() / self.margin)
+
+    def nearest(self, images: Tensor) -> Tensor:
+        """Return the numbers of the nearest real images of each image, (n, n_anchors)."""
+        count = min(N_ANCHORS, len(self.neighbors.references))
+        found = self.neighbors.kneighbors(to_numpy(images.flatten(1)), count)[1]
+        return torch.as_tensor(found, device=images.device)
+
+
+class Anchors:
+    """Which real images the points of each path are near, looked up in every fifth evaluation.
+
+    A point of a step stands where that of the step before stood, or beside it: it keeps the
+    neighbours of its place. All paths of a call were called equally often, so that a path's
+    anchors do not depend on its batch.
+    """
+
+    def __init__(self, repulsion: Repulsion, decode: Callable[[Tensor], Tensor]) -> None:
+        self.repulsion, self.decode = repulsion, decode
+        self._found: dict[int, Tensor] = {}
+        self._calls: dict[int, int] = {}
+
+    @torch.no_grad()
+    def of(self, paths: Tensor, latents: Tensor, batch_size: int) -> Tensor:
+        """Return the anchors of points (n_paths, n_times, n_features), a row for each point."""
+        numbers = paths.tolist()
+        n_calls = self._calls.get(numbers[0], 0)
+        if n_calls % REFRESH == 0:
+            flat = torch.split(latents.flatten(0, 1), batch_size)
+            found = torch.cat([self.repulsion.nearest(self.decode(part)) for part in flat])
+            self._found |= zip(numbers, found.reshape(*latents.shape[:2], -1), strict=True)
+        self._calls |= dict.fromkeys(numbers, n_calls + 1)
+        return torch.cat([self._found[number] for number in numbers])
+
+
+def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion:
+    """Return the hinge whose margin is the real images' own median nearest distance.
+
+    Of many, a thousand stand for all.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two real images, or when half of them have an equal: there is no margin.
+    """
+    n_real, n_pixels = neighbors.references.shape
+    if n_real < 2:
+        raise ValueError(f"X_real has {n_real} image; repulsion={weight} needs two or more")
+    rows = np.unique(np.linspace(0, n_real - 1, N_MARGIN_ROWS).astype(np.intp))
+    distances = neighbors.kneighbors(neighbors.references[rows], exclude=rows)[0][:, 0]
+    margin = float(np.median(distances)) / sqrt(n_pixels)
+    if margin == 0:
+        raise ValueError(
+            f"half of the images of X_real or more are equal to another one; repulsion={weight} "
+            "takes its margin from their nearest distances: leave the copies out of X_real"
+        )
+    return Repulsion(neighbors, weight, margin)

@@ -1,0 +1,91 @@
+"""Walking away from the nearest real images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from latentwalk import Generator, GuidedWalker
+from latentwalk.neighbors import ExactNeighbors
+from latentwalk.walking._repulsion import Anchors, make_repulsion
+from torch import nn
+
+from conftest import make_decoder
+
+GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=(1, 8, 8))
+X, W = GENERATOR.sample(40, random_state=0)
+PROTOTYPES = W[:24].reshape(8, 3, 6).mean(axis=1).repeat(3, axis=0)
+torch.manual_seed(0)
+GUIDE = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
+
+
+def make_walker(**parameters):
+    defaults = {"n_points": 16, "max_iter": 40, "length_weight": 0.1, "random_state": 0}
+    return GuidedWalker(GENERATOR, GUIDE, **(defaults | parameters))
+
+
+def nearest(walker):
+    """Of the inner points to the real images, by definition."""
+    inner = walker.paths_[:, 1:-1].reshape(-1, 6)
+    images = GENERATOR.decode(torch.as_tensor(inner)).detach().numpy()
+    gaps = np.sqrt(np.square(images[:, None] - X[None]).mean(axis=(2, 3, 4)))
+    return gaps.min(axis=1)
+
+
+@pytest.mark.parametrize("settings", [{}, {"batch_size": 8}, {"solver": "lbfgs"}])
+def test_the_nearest_distance_rises(settings):
+    without = nearest(make_walker(**settings).fit(PROTOTYPES, X_real=X))
+    away = nearest(make_walker(repulsion=20.0, **settings).fit(PROTOTYPES, X_real=X))
+    assert np.median(away) > 1.1 * np.median(without)
+    assert np.percentile(away, 5) > 1.1 * np.percentile(without, 5)
+
+
+def test_it_is_off_by_default():
+    with_real = make_walker().fit(PROTOTYPES, X_real=X)
+    np.testing.assert_array_equal(with_real.paths_, make_walker().fit(PROTOTYPES).paths_)
+
+
+def test_paths_away_do_not_depend_on_their_batch():
+    walker = make_walker(repulsion=5.0, batch_size=64).fit(PROTOTYPES, X_real=X)
+    small = make_walker(repulsion=5.0, batch_size=8).fit(PROTOTYPES, X_real=X)
+    np.testing.assert_allclose(walker.paths_, small.paths_, atol=1e-4)
+
+
+def test_the_hinge_is_one_on_a_real_image_and_zero_beyond_the_margin():
+    flat = X.reshape(40, -1)
+    repulsion = make_repulsion(ExactNeighbors(flat), 1.0)
+    gaps = np.sqrt(np.square(flat[:, None] - flat[None]).mean(axis=2))
+    gaps[np.diag_indices(40)] = np.inf
+    margin = np.median(gaps.min(axis=1))
+    np.testing.assert_allclose(repulsion.margin, margin, rtol=1e-5)
+    images = torch.as_tensor(X[:3].copy())
+    images[1] += margin / 4
+    images[2] += 10 * margin
+    images.requires_grad_()
+    near = repulsion.nearest(images)
+    assert near.shape == (3, 4)
+    hinge = repulsion.hinge(images, near)
+    np.testing.assert_allclose(hinge.detach(), [1, 0.75, 0], atol=1e-4)
+    assert torch.autograd.grad(hinge.sum(), images)[0].isfinite().all()
+
+
+def test_the_nearest_are_looked_up_again_in_every_fifth_evaluation():
+    repulsion = make_repulsion(ExactNeighbors(X.reshape(40, -1)), 1.0)
+    anchors = Anchors(repulsion, GENERATOR.decode)
+    here, there = (torch.as_tensor(W[i : i + 2])[:, None] for i in (0, 20))
+    paths = torch.tensor([3, 7])
+    found = [anchors.of(paths, w, 64)[:, 0].tolist() for w in (here, *[there] * 5)]
+    assert found == [[0, 1]] * 5 + [[20, 21]]
+
+
+def test_a_repulsion_with_nothing_to_act_on_is_an_error():
+    with pytest.raises(ValueError, match=r"repulsion=1\.0 without X_real: pass"):
+        make_walker(repulsion=1.0).fit(PROTOTYPES)
+    with pytest.raises(ValueError, match=r"repulsion=1\.0 with objective='plan'"):
+        make_walker(repulsion=1.0, objective="plan").fit(PROTOTYPES, X_real=X)
+    with pytest.raises(ValueError, match=r"X_real has 1 image; repulsion=1\.0"):
+        make_walker(repulsion=1.0).fit(PROTOTYPES, X_real=X[:1])
+    with pytest.raises(ValueError, match=r"equal to another one; repulsion=1\.0"):
+        make_walker(repulsion=1.0).fit(PROTOTYPES, X_real=X[:5].repeat(2, axis=0))
+    with pytest.raises(ValueError, match="'repulsion' parameter"):
+        make_walker(repulsion=-1.0).fit(PROTOTYPES, X_real=X)
