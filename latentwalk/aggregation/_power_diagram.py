@@ -16,7 +16,7 @@ from latentwalk.neighbors import ExactNeighbors
 N_CANDIDATES = 20
 # of k: the points that a site averages in the first rounds. Means of small groups hold on to
 # their members; wider means let points move, which lowers the error of MDAV's groups by a further
-# 4 to 7 %.
+# 2 to 6 %.
 WIDTHS = (2.0, 1.5)
 # opened at once to a point that another cell claims
 N_OPENED = 5
