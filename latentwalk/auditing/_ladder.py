@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 from sklearn.utils import check_random_state
 
 from latentwalk.auditing._auditor import PrivacyAuditor
@@ -73,10 +75,30 @@ def flip(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
     return X[..., ::-1]
 
 
+def compress(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
+    """Store images as JPEG of quality 75, and read them again."""
+    if X.ndim != 4 or X.shape[1] not in (1, 3):
+        raise ValueError(
+            f"how='jpeg' is for images of 1 or 3 channels, (n, c, h, w); X has shape {X.shape[1:]} "
+            "a record"
+        )
+    pixels = np.rint(255 * np.clip(X, 0, 1)).astype(np.uint8).transpose(0, 2, 3, 1)
+    read = [_through_jpeg(image.squeeze(-1) if X.shape[1] == 1 else image) for image in pixels]
+    stored = np.stack(read).reshape(pixels.shape).transpose(0, 3, 1, 2)
+    return (stored / 255).astype(X.dtype)
+
+
+def _through_jpeg(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, format="JPEG", quality=75)
+    return np.asarray(Image.open(file))
+
+
 PLANTS: dict[str, Callable[[NDArray[Any], np.random.RandomState], NDArray[Any]]] = {
     "noise": add_noise,
     "shift": shift,
     "flip": flip,
+    "jpeg": compress,
 }
 
 
@@ -99,8 +121,9 @@ def planted_positives(
         A release in which the audit finds nothing. Floats in [0, 1] where images.
     X : array-like of shape (n_samples, ...)
         The members, floats likewise.
-    how : {"noise", "shift", "flip"}, default="noise"
-        What is done to the copies; the last two are for images.
+    how : {"noise", "shift", "flip", "jpeg"}, default="noise"
+        What is done to the copies; all but noise are for images. "jpeg" stores them at quality
+        75 and reads them again, 1 or 3 channels.
     counts : array-like of int
         Numbers tried, in rising order.
     random_state : int, RandomState or None, default=None
@@ -115,7 +138,7 @@ def planted_positives(
     Raises
     ------
     ValueError
-        For another way of planting.
+        For another way of planting, or "jpeg" with records that are no images of 1 or 3 channels.
 
     Examples
     --------

@@ -95,7 +95,9 @@ def image_auditor():
     return PrivacyAuditor(random_state=0).fit(members, X_holdout=holdout), members, release
 
 
-@pytest.mark.parametrize(("how", "found"), [("noise", True), ("shift", True), ("flip", False)])
+@pytest.mark.parametrize(
+    ("how", "found"), [("noise", True), ("shift", True), ("jpeg", True), ("flip", False)]
+)
 def test_planted_copies(image_auditor, how, found):
     auditor, members, release = image_auditor
     n_planted = planted_positives(auditor, release, members, how=how, random_state=0)
