@@ -13,6 +13,7 @@ from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
+from latentwalk.auditing._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._report import AuditReport, AuditSets
 from latentwalk.auditing._run_attacks import AttackReport, AttackResult, max_test, run_attacks
@@ -26,6 +27,7 @@ __all__ = [
     "AuditSets",
     "Control",
     "DiscriminatorAttack",
+    "Linkage",
     "LocalLikelihoodAttack",
     "MembershipAttack",
     "NearestMatches",
@@ -35,6 +37,7 @@ __all__ = [
     "audit_stages",
     "max_test",
     "planted_positives",
+    "prototype_linkage",
     "recommend_k",
     "register_attack",
     "run_attacks",
