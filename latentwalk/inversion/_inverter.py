@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.generators import Generator, LatentSpace, decode_latents
 from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
 from latentwalk.inversion._invert import invert_images, reconstruction_errors
-from latentwalk.inversion._plan import InversionPlan, resolve_loss, resolve_precision
+from latentwalk.inversion._plan import InversionPlan, resolve_loss
 from latentwalk.inversion._poor import report_poor
 from latentwalk.inversion._preconditioner import feature_spread, preconditioner
 from latentwalk.inversion._store import RowStore
@@ -29,6 +29,7 @@ from latentwalk.utils import (
     check_latents,
     pack_module,
     resolve_device,
+    resolve_precision,
     to_float,
     to_numpy,
     to_tensor,

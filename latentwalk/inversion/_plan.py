@@ -14,7 +14,7 @@ from torch import nn
 from latentwalk.generators import Generator, LatentSpace
 from latentwalk.inversion._objective import FEATURES, Loss, Objective
 from latentwalk.inversion._prior import latent_scale
-from latentwalk.utils import to_numpy
+from latentwalk.utils import autocast, to_numpy
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,6 @@ class InversionPlan:
         held = ("generator", "preconditioner")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in held}
         return f"{values} {digest.hexdigest()}"
-
-
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The context in which the generator runs."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return "float32" or "bfloat16"; "auto" is bfloat16 on CPUs with instructions for it."""
-    if precision != "auto":
-        return precision
-    # not in the oldest torch that is supported, where nothing tells
-    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bfloat16" if device.type == "cpu" and has_bfloat16() else "float32"
 
 
 def resolve_loss(loss: str, generator: Generator, device: torch.device) -> Loss:

@@ -2,7 +2,14 @@
 
 from latentwalk.utils._batching import map_batches, progress
 from latentwalk.utils._modules import pack_module, unpack_module
-from latentwalk.utils._torch import resolve_device, to_numpy, to_tensor, torch_generator
+from latentwalk.utils._torch import (
+    autocast,
+    resolve_device,
+    resolve_precision,
+    to_numpy,
+    to_tensor,
+    torch_generator,
+)
 from latentwalk.utils._validation import (
     check_class_sizes,
     check_groups,
@@ -14,6 +21,7 @@ from latentwalk.utils._validation import (
 )
 
 __all__ = [
+    "autocast",
     "check_class_sizes",
     "check_groups",
     "check_images",
@@ -23,6 +31,7 @@ __all__ = [
     "pack_module",
     "progress",
     "resolve_device",
+    "resolve_precision",
     "to_float",
     "to_numpy",
     "to_tensor",

@@ -17,6 +17,20 @@ def resolve_device(device: str | torch.device | None = None) -> torch.device:
     return torch.device(device)
 
 
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Return the context in which a generator runs."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return "float32" or "bfloat16"; "auto" is bfloat16 on CPUs with instructions for it."""
+    if precision != "auto":
+        return precision
+    # not in the oldest torch that is supported, where nothing tells
+    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bfloat16" if device.type == "cpu" and has_bfloat16() else "float32"
+
+
 def to_tensor(
     X: NDArray[Any] | torch.Tensor, device: str | torch.device | None = "cpu"
 ) -> torch.Tensor:

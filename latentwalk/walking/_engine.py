@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentwalk.utils import map_batches, to_numpy, to_tensor
+from latentwalk.utils import autocast, map_batches, to_numpy, to_tensor
 from latentwalk.walking._guides import Guide
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._path import path_points
@@ -42,6 +42,7 @@ class WalkEngine:
     seed: int
     verbose: bool | int
     repulsion: Repulsion | None = None
+    precision: str = "float32"
 
     def heavier(self, factor: float) -> WalkEngine:
         """Return an engine with `factor` times the identity weight."""
@@ -62,7 +63,7 @@ class WalkEngine:
         def rows(part: slice) -> NDArray[Any]:
             wanted = None if targets is None else torch.as_tensor(targets[part], device=self.device)
             problem = WalkProblem(
-                self.decode,
+                self._decode,
                 self.identity,
                 self.label,
                 to_tensor(ends[part], self.device),
@@ -70,7 +71,7 @@ class WalkEngine:
                 self.objective,
                 self.n_points,
                 self._images(),
-                None if self.repulsion is None else Anchors(self.repulsion, self.decode),
+                None if self.repulsion is None else Anchors(self.repulsion, self._decode),
             )
             walked, n_steps = self._solve(problem, to_tensor(start[part], self.device))
             n_iter.append(n_steps)
@@ -85,6 +86,11 @@ class WalkEngine:
             verbose=self.verbose,
         )
         return walked, max(n_iter)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Decode for a step, in its precision; what is measured is decoded in float32."""
+        with autocast(self.precision, self.device):
+            return self.decode(latents).float()
 
     def _solve(self, problem: WalkProblem, start: Tensor) -> tuple[Tensor, int]:
         if self.solver == "lbfgs":

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentwalk.utils import check_images, check_targets, resolve_device
+from latentwalk.utils import check_images, check_targets, resolve_device, resolve_precision
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Bounds, Examiner, Points
 from latentwalk.walking._guides import Guide, fit_guide, is_fitted_guide, make_guide
@@ -176,6 +176,7 @@ class WalkFitting:
         objective = Objective(
             self.objective, self.identity_weight, self.class_weight, self.length_weight
         )
+        real = examiner.neighbors
         return WalkEngine(
             self._decode,
             examiner.identity,
@@ -192,7 +193,8 @@ class WalkFitting:
             examiner.device,
             int(rng.randint(np.iinfo(np.int32).max)),
             self.verbose,
-            make_repulsion(examiner.neighbors, self.repulsion) if self.repulsion else None,
+            None if real is None else make_repulsion(real, self.repulsion),
+            resolve_precision(self.precision, examiner.device),
         )
 
     def _lay_paths(

@@ -52,12 +52,14 @@ def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
     Raises
     ------
     ValueError
-        Without real images, and for objectives with terms of their own.
+        Without two real images, and for objectives with terms of their own.
     """
     if repulsion and X_real is None:
         raise ValueError(
             f"repulsion={repulsion} without X_real: pass the real images to walk away from"
         )
+    if repulsion and len(X_real) < 2:
+        raise ValueError(f"X_real has {len(X_real)} image; repulsion={repulsion} needs two or more")
     if repulsion and objective != "worst-point":
         raise ValueError(
             f"repulsion={repulsion} with objective={objective!r}: it is a term of 'worst-point'"

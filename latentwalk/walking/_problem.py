@@ -104,7 +104,9 @@ class WalkProblem:
             else:
                 parts.append(self._look(flat[rows], wanted, real))
         joined = (
-            None if part[0] is None else torch.cat(part).unflatten(0, (n_paths, n_times))
+            None
+            if part[0] is None
+            else torch.cat(part).reshape(n_paths, n_times, *part[0].shape[1:])
             for part in zip(*parts, strict=True)
         )
         return Seen(*joined)

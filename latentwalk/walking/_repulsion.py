@@ -80,19 +80,19 @@ class Anchors:
         return torch.cat([self._found[number] for number in numbers])
 
 
-def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion:
-    """Return the hinge whose margin is the real images' own median nearest distance.
+def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion | None:
+    """Return the hinge; None for a weight of 0.
 
-    Of many, a thousand stand for all.
+    Its margin is the real images' own median nearest distance; of many, a thousand stand for all.
 
     Raises
     ------
     ValueError
-        For fewer than two real images, or when half of them have an equal: there is no margin.
+        When half of the real images have an equal: there is no margin.
     """
+    if not weight:
+        return None
     n_real, n_pixels = neighbors.references.shape
-    if n_real < 2:
-        raise ValueError(f"X_real has {n_real} image; repulsion={weight} needs two or more")
     rows = np.unique(np.linspace(0, n_real - 1, N_MARGIN_ROWS).astype(np.intp))
     distances = neighbors.kneighbors(neighbors.references[rows], exclude=rows)[0][:, 0]
     margin = float(np.median(distances)) / sqrt(n_pixels)

@@ -98,6 +98,9 @@ nn.Module
         Of the latents.
     truncation_psi : float or None, default=None
         Draw the prototypes towards the mean latent before the walk; 1 or None leaves them.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the generator's activations in the steps of a walk; points are measured in float32.
+        "auto" is bfloat16 on CPUs that compute in it, float32 elsewhere.
     batch_size : int or "auto", default="auto"
         Images at once.
     device : str or torch.device, default=None
@@ -188,6 +191,7 @@ nn.Module
         "duplicate_distance": [Interval(Real, 0, None, closed="left")],
         "latent_space": [StrOptions({"w", "w+", "z"})],
         "truncation_psi": [Interval(Real, 0, 1, closed="right"), None],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str, torch.device, None],
         "random_state": ["random_state"],
@@ -219,6 +223,7 @@ nn.Module
         duplicate_distance: float = 0.02,
         latent_space: str = "w",
         truncation_psi: float | None = None,
+        precision: str = "auto",
         batch_size: int | str = "auto",
         device: str | torch.device | None = None,
         random_state: Any = None,
@@ -246,6 +251,7 @@ nn.Module
         self.duplicate_distance = duplicate_distance
         self.latent_space = latent_space
         self.truncation_psi = truncation_psi
+        self.precision = precision
         self.batch_size = batch_size
         self.device = device
         self.random_state = random_state
