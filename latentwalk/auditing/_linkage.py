@@ -72,17 +72,21 @@ def prototype_linkage(X: ArrayLike, prototypes: ArrayLike, assigned: ArrayLike) 
     >>> prototype_linkage(X, [[0.5], [5.5]], [0, 0, 1, 1])
     Linkage(rate=0.75, chance=0.5, n_records=4)
     """
-    X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-    prototypes = check_array(prototypes, dtype=[np.float64, np.float32], input_name="prototypes")
-    if X.shape[1] != prototypes.shape[1]:
-        raise ValueError(f"prototypes have {prototypes.shape[1]} features a row; X {X.shape[1]}")
+    records, averages = (
+        np.asarray(check_array(rows, dtype=[np.float64, np.float32], input_name=name))
+        for rows, name in ((X, "X"), (prototypes, "prototypes"))
+    )
+    if records.shape[1] != averages.shape[1]:
+        raise ValueError(
+            f"prototypes have {averages.shape[1]} features a row; X {records.shape[1]}"
+        )
     own = np.asarray(assigned)
-    is_row = own.shape == (len(X),) and own.dtype.kind in "iu"
-    if not is_row or own.min() < 0 or own.max() >= len(prototypes):
+    is_row = own.shape == (len(records),) and own.dtype.kind in "iu"
+    if not is_row or own.min() < 0 or own.max() >= len(averages):
         raise ValueError(
             f"assigned has shape {own.shape} and dtype {own.dtype}; expected for each of the "
-            f"{len(X)} rows of X an int from 0 to {len(prototypes) - 1}"
+            f"{len(records)} rows of X an int from 0 to {len(averages) - 1}"
         )
-    linked = ExactNeighbors(prototypes).kneighbors(X)[1][:, 0]
+    linked = ExactNeighbors(averages).kneighbors(records)[1][:, 0]
     chance = np.bincount(own).max() / len(own)
     return Linkage(float((linked == own).mean()), float(chance), len(own))
