@@ -68,7 +68,7 @@ def one_run_p_value(
     References
     ----------
     T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run",
-    NeurIPS 2023: Theorem 5.2 and Appendix D.
+    NeurIPS 2023, Appendix D.
 
     Examples
     --------
