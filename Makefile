@@ -39,5 +39,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-all: $(VENV)/.installed
-	$(PIP) --editable ".[test,docs]"
+	$(PIP) --editable ".[test,docs,oracle]"
 	touch $@

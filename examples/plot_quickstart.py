@@ -45,6 +45,7 @@ small = os.environ.get("LATENTWALK_DEMO") == "small"  # a share of the subjects,
 data = fetch_dermoscopy()
 split = lw.split_patients(data.images, groups=data.groups, random_state=0)
 if small:
+    print("a quarter of the subjects, for this page; `make demo` runs them all")
     split = [rows[data.groups[rows] % 4 == 0] for rows in split]
 (X, groups), (X_cal, groups_cal), (X_ref, _), (X_out, groups_out) = (
     (data.images[rows], data.groups[rows]) for rows in split
@@ -139,6 +140,8 @@ for name, found in ladder.items():
         f"{f'{found.tpr:.3f} ({low:.3f}, {high:.3f})':>22}{found.auc:7.2f}"
         f"{found.mean_minimum_distance:10.3f}{covered:10.2f}"
     )
+real = coverage(lpips.transform(X), lpips.transform(X_out))
+rows.append(f"coverage of the real member patches: {real:.2f}")
 table = "\n".join(rows)
 print(table)
 
