@@ -16,7 +16,13 @@ from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from latentwalk.generators._cache import latent_moments, load_network
-from latentwalk.generators._sources import DecoderNetwork, HeldByValue, Source, hash_packed
+from latentwalk.generators._sources import (
+    DecoderNetwork,
+    HeldByValue,
+    Source,
+    check_decoder,
+    hash_packed,
+)
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from latentwalk.utils import pack_module, resolve_device, to_numpy
 
@@ -134,7 +140,7 @@ class Generator:
             else (float(output_range[0]), float(output_range[1])),
         }
         generator = cls(HeldByValue(packed), spec, hash_packed(packed, json.dumps(spec)))
-        _check_decoder(generator)
+        check_decoder(generator)
         return generator
 
     @property
@@ -398,18 +404,3 @@ def stylegan2_spec(config: StyleGAN2Config) -> dict[str, Any]:
         "n_classes": config.c_dim,
         "output_range": (-1.0, 1.0),
     }
-
-
-def _check_decoder(generator: Generator) -> None:
-    found: Any
-    try:
-        with torch.no_grad():
-            images = generator.synthesis(torch.zeros(2, generator.w_dim))
-        found = tuple(images.shape)
-    except RuntimeError as error:
-        raise ValueError(
-            f"module cannot take latents of shape (2, {generator.w_dim}): {error}"
-        ) from error
-    expected = (2, *generator.image_shape)
-    if found != expected:
-        raise ValueError(f"module returns images of shape {found}; expected {expected}")

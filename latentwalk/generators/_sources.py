@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -75,3 +75,19 @@ def hash_packed(packed: PackedModule, extra: str = "") -> str:
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def check_decoder(generator: Any) -> None:
+    """Raise unless a handle on a decoder turns latents into images of its shape."""
+    found: Any
+    try:
+        with torch.no_grad():
+            images = generator.synthesis(torch.zeros(2, generator.w_dim))
+        found = tuple(images.shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module cannot take latents of shape (2, {generator.w_dim}): {error}"
+        ) from error
+    expected = (2, *generator.image_shape)
+    if found != expected:
+        raise ValueError(f"module returns images of shape {found}; expected {expected}")
