@@ -29,6 +29,7 @@ from latentwalk.metrics._fidelity_novelty import (
 from latentwalk.metrics._fidelity_report import FidelityReport, FidelityRow, fidelity_report
 from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
 from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
+from latentwalk.metrics._membership_accuracy import MembershipAccuracy, membership_accuracy
 from latentwalk.metrics._one_run import (
     OneRunAudit,
     one_run_audit,
@@ -43,6 +44,7 @@ __all__ = [
     "ExactTest",
     "FidelityReport",
     "FidelityRow",
+    "MembershipAccuracy",
     "Metric",
     "OneRunAudit",
     "Rate",
@@ -68,6 +70,7 @@ __all__ = [
     "kernel_distance",
     "match_keys",
     "mean_minimum_distance",
+    "membership_accuracy",
     "n_exposed_lower",
     "n_holdout_to_certify",
     "n_repeated",
