@@ -8,10 +8,17 @@ what would have been found, and `recommend_k` how large k must be.
 
 from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
 from latentwalk.auditing._attacks_discriminator import DiscriminatorAttack
+from latentwalk.auditing._attacks_downstream import DownstreamAttack
+from latentwalk.auditing._attacks_inversion import InversionResidualAttack, LatentDistanceAttack
 from latentwalk.auditing._attacks_local import LocalLikelihoodAttack, PlagiarismIndexAttack
+from latentwalk.auditing._attacks_reidentification import (
+    ReidentificationAttack,
+    RetrainedReidentificationAttack,
+)
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
+from latentwalk.auditing._knowledge import AttackerKnowledge
 from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
 from latentwalk.auditing._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._matches import NearestMatches
@@ -23,16 +30,22 @@ __all__ = [
     "ROC_FPRS",
     "AttackReport",
     "AttackResult",
+    "AttackerKnowledge",
     "AuditReport",
     "AuditSets",
     "Control",
     "DiscriminatorAttack",
+    "DownstreamAttack",
+    "InversionResidualAttack",
+    "LatentDistanceAttack",
     "Linkage",
     "LocalLikelihoodAttack",
     "MembershipAttack",
     "NearestMatches",
     "PlagiarismIndexAttack",
     "PrivacyAuditor",
+    "ReidentificationAttack",
+    "RetrainedReidentificationAttack",
     "SpaceFigures",
     "audit_stages",
     "max_test",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,21 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
     """What every attack does; subclasses give `score_samples` and register by name.
 
     The attacker sees the release and, where `needs_reference`, records that were in nobody's
-    training set. It never sees labels of membership.
+    training set. What it was handed beside these, `fit` takes by name, and `needs` lists. It
+    never sees labels of membership.
+
+    Attributes
+    ----------
+    needs_reference : bool
+        Whether `fit` needs records of others.
+    needs : tuple of str
+        Fields of `AttackerKnowledge` that `fit` needs by name.
+    takes : tuple of str
+        Those that it takes where they are there.
+    sees_records : bool
+        Whether it works on the records themselves, and not on their features in a space.
+    sees_labels : bool
+        Whether `score_samples` takes the records' labels as `y`.
 
     Examples
     --------
@@ -39,6 +53,10 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
     """
 
     needs_reference = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ()
+    sees_records = False
+    sees_labels = False
 
     def fit(self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None) -> Self:
         """Take what the attacker has.
@@ -68,6 +86,14 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return a score for each real record: larger is more like a member."""
         raise TypeError(f"{type(self).__name__} does not say how it scores")
+
+    def _check_handed(self, **handed: Any) -> None:
+        missing = [name for name, thing in handed.items() if thing is None]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} needs {', '.join(missing)}: pass it to fit, or in "
+                "run_attacks as knowledge=AttackerKnowledge(...)"
+            )
 
     def _nearest(self, X: NDArray[Any], k: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
         return ExactNeighbors(self.synthetic_).kneighbors(X, min(k, len(self.synthetic_)))

@@ -11,17 +11,20 @@ from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from latentwalk.auditing._attacks import ATTACKS
+from latentwalk.auditing._attacks import ATTACKS, MembershipAttack
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._knowledge import AttackerKnowledge
 from latentwalk.auditing._sets import check_records
 from latentwalk.auditing._spaces import extract
 from latentwalk.metrics import Rate, auc, subject_minima, tpr_at_fpr
+from latentwalk.utils import to_float
 
 TOP_SHARE = 0.02
+RECORDS = "records"
 
 
 class AttackResult(NamedTuple):
-    """What one attack found in one space."""
+    """What one attack found in one space; `space` is "records" where it looks at these."""
 
     attack: str
     space: str
@@ -100,6 +103,7 @@ def run_attacks(
     X_syn: ArrayLike,
     *,
     attacks: Sequence[str] | None = None,
+    knowledge: AttackerKnowledge | None = None,
     n_permutations: int = 999,
     random_state: Any = None,
 ) -> AttackReport:
@@ -112,7 +116,10 @@ def run_attacks(
     X_syn : array-like of shape (n_synthetic, ...)
         The release.
     attacks : sequence of str, default=None
-        Names in `ATTACKS`; None is all that the auditor's sets allow.
+        Names in `ATTACKS`; None is all that the auditor's sets and `knowledge` allow.
+    knowledge : AttackerKnowledge, default=None
+        What attackers hold beside the release: an inverter, a classifier trained on the release,
+        subject ids of the reference.
     n_permutations : int, default=999
         Of the permutation maximum.
     random_state : int, RandomState or None, default=None
@@ -126,7 +133,8 @@ def run_attacks(
     Raises
     ------
     ValueError
-        For an unknown attack, or an auditor without held-out records.
+        For an unknown attack, one that is named but lacks what it needs, an auditor without
+        held-out records, or records that are not the auditor's.
 
     Examples
     --------
@@ -139,40 +147,96 @@ def run_attacks(
     (0.001, 'absence')
     """
     check_is_fitted(auditor)
-    members, holdout, reference = auditor.members_, auditor.holdout_, auditor.reference_
-    if holdout is None:
+    if auditor.holdout_ is None:
         raise ValueError("the auditor has no held-out records; fit it with X_holdout")
-    names = _chosen(attacks, reference is not None)
-    synthetic = extract(auditor.spaces_, check_records(auditor, X_syn, reset=False), "X_syn")
+    known = knowledge or AttackerKnowledge()
+    names = _chosen(attacks, auditor.reference_ is not None, known)
+    views = _views(auditor, X_syn, [ATTACKS[name] for name in names], known)
     rng = check_random_state(random_state)
     scores, results = [], []
-    for space, rows in synthetic.items():
-        known = None if reference is None else reference.features[space]
+    for view in views:
         for name in names:
-            attack = ATTACKS[name]().fit(rows, known)
-            # near = small in the metrics, so the sign turns
-            t, h = (
-                _by_subject(-attack.score_samples(s.features[space]), s.codes, auditor, rng)
-                for s in (members, holdout)
-            )
+            attack = ATTACKS[name]()
+            if attack.sees_records != (view.space == RECORDS):
+                continue
+            found = _scores(attack, view, known, auditor)
+            t, h = _by_subject(-found, auditor, rng)  # near = small in the metrics
             scores.append(-np.concatenate([t, h]))
-            results.append(AttackResult(name, space, auc(t, h), tpr_at_fpr(t, h, fpr=auditor.fpr)))
+            rates = auc(t, h), tpr_at_fpr(t, h, fpr=auditor.fpr)
+            results.append(AttackResult(name, view.space, *rates))
     is_member = np.arange(len(scores[0])) < len(t)
     p_value = max_test(scores, is_member, n_permutations=n_permutations, random_state=rng)
     return AttackReport(p_value, tuple(sorted(results, key=lambda r: -r.auc.value)))
 
 
-def _chosen(attacks: Sequence[str] | None, has_reference: bool) -> list[str]:
+class _View(NamedTuple):
+    """The release, the reference, and members before held-out records, as an attack sees them."""
+
+    space: str
+    synthetic: NDArray[Any]
+    reference: NDArray[Any] | None
+    real: NDArray[Any]
+
+
+def _views(
+    auditor: PrivacyAuditor,
+    X_syn: ArrayLike,
+    attacks: list[type[MembershipAttack]],
+    knowledge: AttackerKnowledge,
+) -> list[_View]:
+    members, holdout, reference = auditor.members_, auditor.holdout_, auditor.reference_
+    assert holdout is not None
+    views = []
+    release = check_records(auditor, X_syn, reset=False)
+    if any(attack.sees_records for attack in attacks):
+        real = knowledge.records(auditor)
+        like_real = to_float(release).reshape(len(release), *real.shape[1:])
+        views.append(_View(RECORDS, like_real, None, real))
+    for space, rows in extract(auditor.spaces_, release, "X_syn").items():
+        real = np.concatenate([s.features[space] for s in (members, holdout)])
+        views.append(_View(space, rows, reference and reference.features[space], real))
+    return views
+
+
+def _scores(
+    attack: MembershipAttack, view: _View, knowledge: AttackerKnowledge, auditor: PrivacyAuditor
+) -> NDArray[np.float64]:
+    """Scores of members and held-out records in one call, so that neither set is favoured."""
+    handed = knowledge.only((*attack.needs, *attack.takes))
+    attack.fit(view.synthetic, view.reference, **handed)
+    labels = {"y": knowledge.labels(auditor)} if attack.sees_labels else {}
+    return attack.score_samples(view.real, **labels)
+
+
+def _chosen(
+    attacks: Sequence[str] | None, has_reference: bool, knowledge: AttackerKnowledge
+) -> list[str]:
     if attacks is None:
-        return [n for n, a in ATTACKS.items() if has_reference or not a.needs_reference]
+        return [
+            name
+            for name, attack in ATTACKS.items()
+            if (has_reference or not attack.needs_reference) and knowledge.has(attack.needs)
+        ]
     unknown = [name for name in attacks if name not in ATTACKS]
     if unknown:
         raise ValueError(f"attacks={unknown}; expected names among {sorted(ATTACKS)}")
+    for name in attacks:
+        if ATTACKS[name].needs_reference and not has_reference:
+            raise ValueError(f"the attack {name!r} needs X_reference: fit the auditor with it")
+        missing = [need for need in ATTACKS[name].needs if not knowledge.has((need,))]
+        if missing:
+            raise ValueError(
+                f"the attack {name!r} needs {', '.join(missing)}: pass it in "
+                "knowledge=AttackerKnowledge(...)"
+            )
     return list(attacks)
 
 
 def _by_subject(
-    values: NDArray[np.float64], codes: NDArray[np.intp], auditor: PrivacyAuditor, rng: Any
-) -> NDArray[np.float64]:
-    n_images = auditor._plan.n_images
-    return subject_minima(values, codes, n_images=n_images, random_state=rng)[0]
+    values: NDArray[np.float64], auditor: PrivacyAuditor, rng: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    assert auditor.holdout_ is not None
+    n_images, codes = auditor._plan.n_images, auditor.members_.codes
+    sets = (values[: len(codes)], codes), (values[len(codes) :], auditor.holdout_.codes)
+    t, h = (subject_minima(v, c, n_images=n_images, random_state=rng)[0] for v, c in sets)
+    return t, h
