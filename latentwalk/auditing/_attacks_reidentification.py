@@ -22,8 +22,9 @@ class ReidentificationAttack(MembershipAttack):
     Neighbourhood components analysis on principal components. The pairs are of other people, the
     reference: learnt on the members themselves, the metric would know them without any release.
 
-    Whitening within subjects (as in linear discriminant analysis) did worse than no metric at all
-    on pairs of dermoscopy patches; `identification` says what the metric is good for on others.
+    On pairs of dermoscopy patches, whitening within subjects (as in linear discriminant analysis)
+    did worse than the components alone, and this metric little better. `identification` says what
+    it is good for on the subjects at hand.
 
     Parameters
     ----------
