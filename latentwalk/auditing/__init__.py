@@ -2,8 +2,8 @@
 
 `PrivacyAuditor` takes the members and held-out subjects in ``fit``, and ``audit`` gives an
 `AuditReport` with a verdict, its figures and its controls. `run_attacks` joins every registered
-attack in one p-value, `audit_stages` shows which stage exposes the members, `planted_positives`
-what would have been found, and `recommend_k` how large k must be.
+attack in one p-value, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
+the stages), `planted_positives` what would have been found, and `recommend_k` how large k must be.
 """
 
 from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
@@ -18,12 +18,15 @@ from latentwalk.auditing._attacks_reidentification import (
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
+from latentwalk.auditing._inversion_gap import inversion_gap
 from latentwalk.auditing._knowledge import AttackerKnowledge
 from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
+from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._report import AuditReport, AuditSets
 from latentwalk.auditing._run_attacks import AttackReport, AttackResult, max_test, run_attacks
+from latentwalk.auditing._stages import audit_pipeline
 
 __all__ = [
     "ATTACKS",
@@ -36,7 +39,9 @@ __all__ = [
     "Control",
     "DiscriminatorAttack",
     "DownstreamAttack",
+    "InversionGap",
     "InversionResidualAttack",
+    "LadderStage",
     "LatentDistanceAttack",
     "Linkage",
     "LocalLikelihoodAttack",
@@ -47,7 +52,9 @@ __all__ = [
     "ReidentificationAttack",
     "RetrainedReidentificationAttack",
     "SpaceFigures",
+    "audit_pipeline",
     "audit_stages",
+    "inversion_gap",
     "max_test",
     "planted_positives",
     "prototype_linkage",

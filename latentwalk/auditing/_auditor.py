@@ -17,12 +17,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from latentwalk.auditing._conclude import conclude, describe
 from latentwalk.auditing._figures import measure_space
 from latentwalk.auditing._matches import NearestMatches
-from latentwalk.auditing._plan import (
-    count_sets,
-    draw_plan,
-    run_controls,
-    subject_exposures,
-)
+from latentwalk.auditing._plan import count_sets, draw_plan, run_controls, subject_exposures
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._rows import COLUMNS, N_NEAREST, row_table
 from latentwalk.auditing._sets import (
@@ -30,6 +25,7 @@ from latentwalk.auditing._sets import (
     check_apart,
     check_like,
     check_records,
+    check_same,
     check_subjects,
 )
 from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
@@ -44,6 +40,7 @@ FITTED = (
     "spaces_",
     "_seed",
     "_plan",
+    "_sham",
     "_indices",
     "_holdout_means",
 )
@@ -68,9 +65,10 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     features : {"pixels", "lpips"}, transformer, torch.nn.Module, callable, a list of these or a \
             dict by name, default="pixels"
-        The feature spaces, see `latentwalk.features`. A network among them should not have been
+        The feature spaces, see `latentwalk.features`. No network among them should have been
         trained on members, and a transformer that learns must come fitted. 2-D input is features
-        already: names change nothing there.
+        already: names change nothing there. Functions and transformers from elsewhere get images
+        as float32 in [0, 1], also where they were given as uint8.
     alpha : float, default=0.05
         The level of the test and of the intervals.
     tolerance : float, default=0.05
@@ -198,7 +196,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.holdout_ = sets["X_holdout"]._replace(codes=codes_holdout)
         self._build_indices()
         self._plan = draw_plan(self.members_, self.holdout_, self.n_draws, self._seed)
-        self.controls_ = run_controls(
+        self.controls_, self._sham = run_controls(
             self.members_, self.holdout_, self.reference_, self._plan, self.fpr
         )
         self._holdout_means = {
@@ -252,6 +250,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 n_spaces=len(self.spaces_),
                 space=space,
                 guided=space in guided,
+                sham=self._sham.get(space),
                 mean_minimum_distance=self._mean_minimum(space, rows),
                 mean_minimum_distance_holdout=self._holdout_means[space],
             )
@@ -345,8 +344,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         table = self.transform(X_syn)
         X_syn, X = (check_records(self, rows, reset=False) for rows in (X_syn, X))
-        if not np.array_equal(row_keys(X), self.members_.keys):
-            raise ValueError("X is not the array of members that fit was given")
+        check_same(X, self.members_, "X", "members")
         distances = table[:, COLUMNS.index("member_distance")]
         order = np.argsort(distances, kind="stable")[:n_matches]
         nearest = table[order, COLUMNS.index("nearest_member")].astype(np.intp)

@@ -47,10 +47,13 @@ class SpaceFigures:
         space). Higher is farther; the next figure is what it compares with.
     mean_minimum_distance_holdout : float
         The same from held-out records to the nearest member.
-    roc : tuple of float
-        True-positive rates at `ROC_FPRS`.
+    roc, roc_low, roc_high : tuple of float
+        True-positive rates at `ROC_FPRS`, and at each of them the interval of one rate.
     bins, member_counts, holdout_counts : tuple
         Histogram of exposures: edges, and shares of members and held-out subjects.
+    sham_counts : tuple of float
+        Shares of members, over the same edges, by their distance to the nearest reference record:
+        what a release that nobody's data made would give. Empty without reference records.
     """
 
     space: str
@@ -67,9 +70,12 @@ class SpaceFigures:
     mean_minimum_distance: float
     mean_minimum_distance_holdout: float
     roc: tuple[float, ...]
+    roc_low: tuple[float, ...]
+    roc_high: tuple[float, ...]
     bins: tuple[float, ...]
     member_counts: tuple[float, ...]
     holdout_counts: tuple[float, ...]
+    sham_counts: tuple[float, ...]
 
 
 def measure_space(
@@ -79,6 +85,7 @@ def measure_space(
     alpha: float,
     fpr: float,
     n_spaces: int,
+    sham: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     **described: Any,
 ) -> SpaceFigures:
     """Return the figures for exposures of shape (n_draws, n_subjects).
@@ -94,7 +101,9 @@ def measure_space(
     rates = np.array([tpr_at_fpr(t, h, fpr=fpr, confidence=confidence) for t, h in pairs])
     areas = np.array([auc(t, h, confidence=confidence) for t, h in pairs])
     collided = [(conformal_p_values(t, h) <= fpr).mean() for t, h in pairs]
-    bins = np.histogram_bin_edges(np.concatenate([members[0], holdout[0]]), N_BINS)
+    band = _band(pairs, confidence)
+    shown = [members[0], holdout[0], *([] if sham is None else [sham[0][0]])]
+    bins = np.histogram_bin_edges(np.concatenate(shown), N_BINS)
     return SpaceFigures(
         p_value=test.p_value,
         p_near=test.p_near,
@@ -106,9 +115,12 @@ def measure_space(
         auc_interval=_middle(areas),
         collision_rate=float(np.mean(collided)) if can_collide(holdout, fpr) else float("nan"),
         roc=_floats(np.mean([roc_points(t, h, ROC_FPRS) for t, h in pairs], axis=0)),
+        roc_low=_floats(band[:, 0]),
+        roc_high=_floats(band[:, 1]),
         bins=_floats(bins),
         member_counts=_shares(members[0], bins),
         holdout_counts=_shares(holdout[0], bins),
+        sham_counts=() if sham is None else _shares(sham[0][0], bins),
         **described,
     )
 
@@ -116,6 +128,16 @@ def measure_space(
 def can_collide(holdout: NDArray[np.float64], fpr: float) -> bool:
     """Whether there are held-out subjects enough for a conformal p-value of `fpr`."""
     return fpr * (holdout.shape[1] + 1) >= 1 - 1e-9
+
+
+def _band(
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]], confidence: float
+) -> NDArray[np.float64]:
+    """The interval of the true-positive rate at each of `ROC_FPRS`, of shape (n_rates, 2)."""
+    rates = [
+        [tpr_at_fpr(t, h, fpr=fpr, confidence=confidence) for t, h in pairs] for fpr in ROC_FPRS
+    ]
+    return np.array([_middle(np.array(draws)) for draws in rates])
 
 
 def _middle(rates: NDArray[np.float64]) -> tuple[float, float]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentwalk.auditing._figures import ROC_FPRS
+from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._matches import NearestMatches
-from latentwalk.auditing._svg import histogram_svg, roc_svg
+from latentwalk.auditing._svg import histogram_svg, ladder_svg, roc_svg
 
 if TYPE_CHECKING:
     from latentwalk.auditing._report import AuditReport
@@ -40,6 +40,8 @@ def render_report(
         controls=_table(_controls(report)),
         sets=_table(_sets(report)),
         plots=_plots(report, internal),
+        ladder=_ladder(report),
+        inversion=_inversion(report),
         matches=_match_table(matches) if matches is not None else "",
     )
 
@@ -130,19 +132,77 @@ def _sets(report: AuditReport) -> list[Sequence[str]]:
 def _plots(report: AuditReport, internal: bool) -> str:
     if not report.spaces:
         return ""
-    plots = [roc_svg(ROC_FPRS, {s.space: s.roc for s in report.spaces})]
+    curves = {s.space: (s.roc, s.roc_low, s.roc_high) for s in report.spaces}
+    caption = (
+        "Members found against false alarms. The dashed line is chance; shaded is the "
+        f"{1 - report.alpha:.0%} interval at each rate by itself."
+    )
+    plots = [_figure(roc_svg(ROC_FPRS, curves), caption)]
     if internal:
-        plots += [
-            histogram_svg(
-                s.bins,
-                {
-                    f"members ({s.space})": s.member_counts,
-                    f"held-out ({s.space})": s.holdout_counts,
-                },
-            )
-            for s in report.spaces
-        ]
-    return "".join(f"<figure>{plot}</figure>" for plot in plots)
+        plots += [_exposures(report, s) for s in report.spaces]
+    return "".join(plots)
+
+
+def _exposures(report: AuditReport, found: SpaceFigures) -> str:
+    shares = {"members": found.member_counts, "held-out": found.holdout_counts}
+    caption = f"Exposures in space {found.space}: distances to the nearest synthetic record."
+    if found.sham_counts:
+        shares["members, to the sham release"] = found.sham_counts
+        caption += (
+            f" The sham release is {report.sets.n_reference_images} reference records beside "
+            f"{report.sets.n_synthetic} synthetic ones: more records come nearer by themselves."
+        )
+    return _figure(histogram_svg("Exposures", found.bins, shares), caption)
+
+
+def _figure(plot: str, caption: str) -> str:
+    return f"<figure>{plot}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _ladder(report: AuditReport) -> str:
+    if not report.ladder:
+        return ""
+    head = ("Stage", "Verdict", "Exposed, at least", f"Found at {report.fpr:.2%}", "AUC")
+    rows = [
+        (
+            s.name,
+            s.verdict,
+            str(s.n_exposed_lower),
+            f"{_share(s.tpr)} ({_share(s.tpr_interval[0])} to {_share(s.tpr_interval[1])})",
+            _interval(s.auc, s.auc_interval),
+        )
+        for s in report.ladder
+    ]
+    plot = ladder_svg(
+        [(s.name, s.tpr, s.tpr_interval) for s in report.ladder],
+        fpr=report.fpr,
+        tolerance=report.tolerance,
+    )
+    caption = f"Members found at {report.fpr:.2%} false alarms, with the interval, by stage."
+    return (
+        "<h2>Which stage exposes members</h2><p>The same audit of what each stage would have "
+        "released. A stage that exposes members where the one before it does not is where they "
+        "are given away; what the generator's own samples expose, no larger groups remove.</p>"
+        + _table([head, *rows])
+        + _figure(plot, caption)
+    )
+
+
+def _inversion(report: AuditReport) -> str:
+    gap = report.inversion_gap
+    if gap is None:
+        return ""
+    found = "" if gap.p_value <= report.alpha else " not"
+    return (
+        "<h2>Inversion gap</h2><p>"
+        f"Members are reconstructed with a mean error of {_number(gap.mean_members)}, held-out "
+        f"subjects with {_number(gap.mean_holdout)}; a member's error is the lower one with "
+        f"probability {_interval(gap.auc, gap.auc_interval)}, where 0.5 is chance. The exact test "
+        f"does{found} tell them apart (p = {_number(gap.p_value)}; members lower "
+        f"{_number(gap.p_near)}, members higher {_number(gap.p_far)}). An inversion gap is itself "
+        "a membership signal: whoever holds the generator and can invert sees it, whatever was "
+        "released. It is no part of the verdict, which speaks of the synthetic records.</p>"
+    )
 
 
 def _match_table(matches: NearestMatches) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -10,8 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._inversion_gap import inversion_gap
+from latentwalk.auditing._ladder_figures import LadderStage
 from latentwalk.auditing._report import AuditReport
 
 
@@ -20,6 +24,7 @@ def audit_stages(
     stages: Mapping[str, ArrayLike],
     *,
     guided_by: Mapping[str, Any] | None = None,
+    reconstruction_errors: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> dict[str, AuditReport]:
     """Audit what each stage of a pipeline would release: the attribution ladder.
 
@@ -35,11 +40,22 @@ def audit_stages(
         prototypes, the linear walk, the guided walk. The pipeline's own arrays, decoded.
     guided_by : mapping of str to sequence of str, default=None
         Feature spaces that guided a stage, see `PrivacyAuditor.audit`.
+    reconstruction_errors : pair of array-like of shape (n_samples,), (n_holdout,), default=None
+        Of the inversion, for members and held-out records: see `inversion_gap`.
 
     Returns
     -------
     reports : dict of str to AuditReport
-        In the order of the stages.
+        In the order of the stages; each has the whole `ladder`, and `inversion_gap`.
+
+    Raises
+    ------
+    ValueError
+        For no stage, an auditor without held-out records, or errors of another length.
+
+    See Also
+    --------
+    audit_pipeline : Makes the stages of a fitted pipeline and calls this.
 
     Examples
     --------
@@ -57,7 +73,30 @@ def audit_stages(
     unknown = [name for name in guides if name not in stages]
     if unknown:
         raise ValueError(f"guided_by names stages {unknown}; the stages are {list(stages)}")
-    return {name: auditor.audit(X, guided_by=guides.get(name, ())) for name, X in stages.items()}
+    check_is_fitted(auditor)
+    if auditor.holdout_ is None:
+        raise ValueError(
+            "the auditor was fitted without X_holdout; without held-out records no stage has a "
+            "verdict, and there is nothing to compare"
+        )
+    gap = None if reconstruction_errors is None else inversion_gap(auditor, *reconstruction_errors)
+    reports = {name: auditor.audit(X, guided_by=guides.get(name, ())) for name, X in stages.items()}
+    ladder = tuple(_ladder_stage(name, report) for name, report in reports.items())
+    return {
+        name: replace(report, ladder=ladder, inversion_gap=gap) for name, report in reports.items()
+    }
+
+
+def _ladder_stage(name: str, report: AuditReport) -> LadderStage:
+    return LadderStage(
+        name=name,
+        verdict=str(report.verdict),
+        n_exposed_lower=int(report.n_exposed_lower or 0),
+        tpr=report.tpr,
+        tpr_interval=report.tpr_interval,
+        auc=report.auc,
+        auc_interval=report.auc_interval,
+    )
 
 
 def add_noise(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:

@@ -12,6 +12,8 @@ from latentwalk.auditing._report import AuditSets
 from latentwalk.auditing._sets import RealSet
 from latentwalk.metrics import exposure, subject_minima
 
+Exposures = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
 
 class DrawPlan(NamedTuple):
     """How images are drawn from the subjects of both sets."""
@@ -36,8 +38,8 @@ def subject_exposures(
     both = np.concatenate([members.features[space], holdout.features[space]])
     exposures = exposure(both, synthetic)  # one index of the release serves both sets
     return (
-        _minima(exposures[:n_members], members, plan),
-        _minima(exposures[n_members:], holdout, plan),
+        minima(exposures[:n_members], members, plan),
+        minima(exposures[n_members:], holdout, plan),
     )
 
 
@@ -47,10 +49,10 @@ def run_controls(
     reference: RealSet | None,
     plan: DrawPlan,
     fpr: float,
-) -> tuple[Control, ...]:
-    """Return the controls that the sets allow."""
+) -> tuple[tuple[Control, ...], Exposures]:
+    """Return the controls that the sets allow, and the exposures to the sham release."""
     if holdout is None:
-        return ()
+        return (), {}
     first = next(iter(members.features))
     p_values = {
         "two-sample classifier": classifier_p_value(
@@ -62,15 +64,14 @@ def run_controls(
             random_state=plan.seed,
         )
     }
+    sham: Exposures = {}
     if reference is not None:
-        p_values["sham release"] = sham_p_value(
-            {
-                space: subject_exposures(space, rows, members, holdout, plan)
-                for space, rows in reference.features.items()
-            },
-            fpr,
-        )
-    return judge(p_values)
+        sham = {
+            space: subject_exposures(space, rows, members, holdout, plan)
+            for space, rows in reference.features.items()
+        }
+        p_values["sham release"] = sham_p_value(sham, fpr)
+    return judge(p_values), sham
 
 
 def count_sets(
@@ -93,7 +94,8 @@ def count_sets(
     )
 
 
-def _minima(values: NDArray[np.float64], real: RealSet, plan: DrawPlan) -> NDArray[np.float64]:
+def minima(values: NDArray[np.float64], real: RealSet, plan: DrawPlan) -> NDArray[np.float64]:
+    """Return each subject's smallest value in each draw, of shape (n_draws, n_subjects)."""
     return subject_minima(
         values,
         real.codes,

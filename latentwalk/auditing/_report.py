@@ -12,10 +12,11 @@ from typing import Any
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._html import render_report
+from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.metrics import Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class AuditReport:
         The feature spaces that guided or selected the release.
     controls : tuple of Control
         What would have cried without a release.
+    ladder : tuple of LadderStage
+        The stages that were audited beside this one; empty without `audit_stages`.
+    inversion_gap : InversionGap or None
+        Members' against held-out subjects' reconstruction errors, where these were given.
     roc_fprs : tuple of float
         The false-positive rates of each space's `roc`.
     schema_version : int
@@ -123,6 +128,8 @@ class AuditReport:
     spaces: tuple[SpaceFigures, ...]
     guided_by: tuple[str, ...]
     controls: tuple[Control, ...]
+    ladder: tuple[LadderStage, ...] = ()
+    inversion_gap: InversionGap | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
 

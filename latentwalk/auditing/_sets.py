@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from latentwalk.metrics import match_keys
+from latentwalk.metrics import match_keys, row_keys
 from latentwalk.utils import check_groups, check_images, validate_images
 
 
@@ -70,6 +70,12 @@ def check_subjects(
                 "rows must be of different subjects (see split_patients)"
             )
     return codes, codes_holdout
+
+
+def check_same(X: NDArray[Any], real: RealSet, name: str, what: str) -> None:
+    """Raise unless the records are those that the auditor was fitted on, in their order."""
+    if not np.array_equal(row_keys(X), real.keys):
+        raise ValueError(f"{name} is not the array of {what} that fit was given")
 
 
 def check_apart(keys: dict[str, NDArray[np.bytes_]]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.utils import to_float
+
 AS_GIVEN = "features"
 
 
@@ -36,7 +38,7 @@ def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDA
     """Return the rows of `X` in each space."""
     found = {}
     for space, transformer in spaces.items():
-        rows = X if transformer is None else np.asarray(transformer.transform(X))
+        rows = X if transformer is None else _transform(transformer, X)
         rows = np.asarray(rows, dtype=np.float64 if rows.dtype == np.float64 else np.float32)
         if len(rows) != len(X):
             raise ValueError(f"feature space {space!r} gave {len(rows)} rows for {len(X)} images")
@@ -45,6 +47,18 @@ def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDA
             raise ValueError(f"feature space {space!r} gave NaN or infinite values for {name}")
         found[space] = rows
     return found
+
+
+def _transform(transformer: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Features of images; functions and transformers from elsewhere get floats in [0, 1].
+
+    A release is mostly float where the real images are bytes: handed over as they are, the two
+    would be on different scales, and every distance between them without a meaning.
+    """
+    from latentwalk.features import LPIPSFeatures, ModuleFeatures, PixelFeatures
+
+    scales_itself = isinstance(transformer, LPIPSFeatures | ModuleFeatures | PixelFeatures)
+    return np.asarray(transformer.transform(X if scales_itself or X.ndim != 4 else to_float(X)))
 
 
 def check_not_constant(features: dict[str, NDArray[Any]], name: str) -> None:

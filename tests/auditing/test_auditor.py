@@ -226,6 +226,15 @@ def test_images_in_two_spaces():
         auditor.audit(np.zeros((2, 3, 9, 9)))
 
 
+def test_a_function_sees_bytes_and_floats_on_one_scale():
+    auditor = PrivacyAuditor(lambda X: X.reshape(len(X), -1), random_state=0)
+    auditor.fit(images(120, 0), X_holdout=images(130, 1))
+    release = np.concatenate([images(50, 2), images(120, 0)[:30]])
+    as_floats = auditor.audit(release.astype(np.float32) / 255)
+    assert as_floats.spaces[0].n_exposed_lower >= 20
+    assert as_floats == auditor.audit(release)
+
+
 def test_spaces_take_the_names_they_are_given():
     spaces = {"full": "pixels", "colour": lambda X: X.mean(axis=(2, 3))}
     auditor = PrivacyAuditor(spaces, random_state=0)

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from latentwalk.auditing import PrivacyAuditor
+from latentwalk.auditing import ROC_FPRS, PrivacyAuditor
 from PIL import Image
 
 IDS = [f"patient-{i:04d}" for i in range(160)]
@@ -31,9 +31,23 @@ def test_json_is_standard_and_complete(audited, tmp_path):
     text = (tmp_path / "report.json").read_text()
     read = json.loads(text)
     assert read == report.to_dict()
-    assert read["verdict"] == "LEAK" and read["schema_version"] == 1
+    assert read["verdict"] == "LEAK" and read["schema_version"] == 2
     assert read["spaces"][0]["space"] == "pixels" and len(read["controls"]) == 1
     assert "NaN" not in text
+
+
+def test_the_region_holds_the_curve_and_the_sham_is_counted():
+    auditor = PrivacyAuditor(random_state=0).fit(
+        images(80, 0), X_holdout=images(80, 1), X_reference=images(40, 2)
+    )
+    found = auditor.audit(images(80, 0)[:9]).spaces[0]
+    low, rates, high = (np.array(v) for v in (found.roc_low, found.roc, found.roc_high))
+    assert (low <= rates).all() and (rates <= high).all() and (low < high).all()
+    at_fpr = ROC_FPRS.index(0.01)
+    assert (low[at_fpr], high[at_fpr]) == found.tpr_interval
+    # copies expose members that the reference does not come near to
+    assert found.member_counts[0] > 0.1 and found.sham_counts[0] == 0
+    assert sum(found.sham_counts) == pytest.approx(1)
 
 
 def embedded(page):
