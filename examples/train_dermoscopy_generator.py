@@ -34,7 +34,6 @@ def main() -> None:
         r1_gamma=0.02,
         ada_images=100_000,
         mirror=True,
-        precision="bfloat16",
         checkpoint=args.checkpoint,
         sample_sheets=args.sheets,
         device="cpu",

@@ -27,6 +27,7 @@ from latentwalk.utils import (
     check_targets,
     progress,
     resolve_device,
+    resolve_precision,
     validate_images,
 )
 
@@ -67,8 +68,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         Images over which that probability can move from 0 to 1; less for short runs.
     mirror : bool, default=False
         Also train on left-right mirrored images: only where a mirrored image is a possible one.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the convolutions; "bfloat16" halves the time on hardware that has it.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the convolutions; "auto" is "bfloat16" on CPUs with instructions for it, else "float32".
+        Without such instructions "bfloat16" is many times slower.
     checkpoint : path-like, default=None
         A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
         resumed from, exactly, when it exists. It holds tensors alone and is read as such.
@@ -134,7 +136,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         "ada_target": [Interval(Real, -1, 1, closed="neither"), None],
         "ada_images": [Interval(Real, 0, None, closed="neither")],
         "mirror": ["boolean"],
-        "precision": [StrOptions({"float32", "bfloat16"})],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
         "sample_sheets": [str, os.PathLike, None],
@@ -158,7 +160,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         ada_target: float | None = 0.6,
         ada_images: float = 500_000,
         mirror: bool = False,
-        precision: str = "float32",
+        precision: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: int = 500,
         sample_sheets: str | os.PathLike[str] | None = None,
@@ -230,13 +232,14 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             mapping_layers=self.mapping_layers,
         )
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        state = TrainingState(config, self._options(size), resolve_device(self.device), seed)
+        device = resolve_device(self.device)
+        state = TrainingState(config, self._options(size, device), device, seed)
         self._train(state, images, labels, held_out)
         self.n_iter_ = state.step
         self.generator_ = Generator.from_stylegan2(state.ema.cpu())
         return self
 
-    def _options(self, size: int) -> TrainingOptions:
+    def _options(self, size: int, device: torch.device) -> TrainingOptions:
         auto = 0.0002 * size**2 / self.batch_size
         return TrainingOptions(
             batch_size=self.batch_size,
@@ -247,7 +250,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             ada_target=self.ada_target,
             ada_images=self.ada_images,
             mirror=self.mirror,
-            precision=getattr(torch, self.precision),
+            precision=resolve_precision(self.precision, device),
         )
 
     def _train(

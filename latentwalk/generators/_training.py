@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from latentwalk.generators._augment import augment
 from latentwalk.generators._discriminator import Discriminator
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.utils import to_numpy, to_tensor
+from latentwalk.utils import autocast, to_numpy, to_tensor
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -36,7 +36,7 @@ class TrainingOptions:
     ada_target: float | None
     ada_images: float
     mirror: bool
-    precision: torch.dtype
+    precision: str
 
 
 class TrainingState:
@@ -151,14 +151,9 @@ def _logits(state: TrainingState, x: Tensor, c: Tensor | None) -> Tensor:
     return state.discriminator(augment(x, state.augment_p, state.rng), c)
 
 
-def _autocast(state: TrainingState) -> torch.autocast:
-    dtype = state.options.precision
-    return torch.autocast(state.device.type, dtype, enabled=dtype != torch.float32)
-
-
 def _generator_step(state: TrainingState, c: Tensor | None) -> float:
     state.discriminator.requires_grad_(False)
-    with _autocast(state):
+    with autocast(state.options.precision, state.device):
         fake = _fake(state, c, track=True)
         loss = F.softplus(-_logits(state, fake.float(), c).float()).mean()
     state.optimizer_g.zero_grad(set_to_none=True)
@@ -171,7 +166,7 @@ def _generator_step(state: TrainingState, c: Tensor | None) -> float:
 def _discriminator_step(
     state: TrainingState, real: Tensor, c: Tensor | None, c_fake: Tensor | None
 ) -> dict[str, float]:
-    with _autocast(state):
+    with autocast(state.options.precision, state.device):
         with torch.no_grad():
             fake = _fake(state, c_fake)
         on_fake = _logits(state, fake.float(), c_fake).float()

@@ -56,6 +56,18 @@ def test_training_learns_the_images():
     assert 0.15 < (errors.argmin(1) == 0).mean() < 0.85
 
 
+def test_auto_is_full_precision_where_bfloat16_has_no_instructions(images, monkeypatch):
+    settings = {"max_iter": 3, "random_state": 0, **SMALL}
+    full = StyleGAN2Trainer(precision="float32", **settings).fit(images)
+    half = StyleGAN2Trainer(precision="bfloat16", **settings).fit(images)
+    assert half.generator_ != full.generator_
+    for known, same in [(False, full), (True, half)]:
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda known=known: known, raising=False
+        )
+        assert StyleGAN2Trainer(**settings).fit(images).generator_ == same.generator_
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
     whole = StyleGAN2Trainer(max_iter=40, random_state=0, **SMALL).fit(images)
     part = {"random_state": 0, "checkpoint": tmp_path / "run.pt", **SMALL}
