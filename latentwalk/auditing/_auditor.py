@@ -17,7 +17,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from latentwalk.auditing._conclude import conclude, describe
 from latentwalk.auditing._figures import measure_space
 from latentwalk.auditing._matches import NearestMatches
-from latentwalk.auditing._plan import count_sets, draw_plan, run_controls, subject_exposures
+from latentwalk.auditing._nearness import measure_nearness
+from latentwalk.auditing._plan import by_subject, count_sets, draw_plan, run_controls
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._rows import COLUMNS, N_NEAREST, row_table
 from latentwalk.auditing._sets import (
@@ -29,7 +30,7 @@ from latentwalk.auditing._sets import (
     check_subjects,
 )
 from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
-from latentwalk.metrics import match_keys, n_repeated, row_keys
+from latentwalk.metrics import match_keys, row_keys
 from latentwalk.neighbors import ExactNeighbors
 
 FITTED = (
@@ -190,6 +191,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             name: RealSet(extract(self.spaces_, rows, name), np.arange(len(rows)), keys[name])
             for name, rows in others.items()
         }
+        for name, real in sets.items():
+            check_not_constant(real.features, name)
         self.reference_ = sets.get("X_reference")
         self.holdout_ = None
         if codes_holdout is not None:
@@ -211,7 +214,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X_syn : array-like of shape (n_synthetic, ...)
-            The release, one record or more.
+            The release, one record or more. It may be a memory map: features are made and searched
+            by chunks.
         guided_by : sequence of str, default=()
             Those of the feature spaces that guided, selected or repelled its records. When they
             are all of them, the verdict is never NO EVIDENCE.
@@ -227,34 +231,33 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             For bad input, or a name in `guided_by` that is no audited space.
         """
         check_is_fitted(self)
-        X_syn = check_records(self, X_syn, reset=False)
+        X_syn = check_records(self, X_syn, reset=False, name="X_syn")
         guided = check_guided_by(guided_by, list(self.spaces_))
-        synthetic = extract(self.spaces_, X_syn, "X_syn")
+        near = measure_nearness(self.spaces_, X_syn, self._indices, self.members_, self.holdout_)
         given: dict[str, Any] = {
-            "n_duplicates": int((match_keys(row_keys(X_syn), self.members_.keys) >= 0).sum()),
-            "n_repeated": n_repeated(X_syn),
+            "n_duplicates": int((match_keys(near.keys, self.members_.keys) >= 0).sum()),
+            "n_repeated": len(near.keys) - len(np.unique(near.keys)),
             "alpha": self.alpha,
             "fpr": self.fpr,
             "tolerance": self.tolerance,
         }
         sets = count_sets(self.members_, self.holdout_, self.reference_, self._plan, len(X_syn))
         if self.holdout_ is None:
-            first = next(iter(self.spaces_))
-            mean = self._mean_minimum(first, synthetic[first])
+            mean = near.mean_minimum[next(iter(self.spaces_))]
             return describe(mean, sets, guided, **given)
         figures = [
             measure_space(
-                *subject_exposures(space, rows, self.members_, self.holdout_, self._plan),
+                *by_subject(values, self.members_, self.holdout_, self._plan),
                 alpha=self.alpha,
                 fpr=self.fpr,
                 n_spaces=len(self.spaces_),
                 space=space,
                 guided=space in guided,
                 sham=self._sham.get(space),
-                mean_minimum_distance=self._mean_minimum(space, rows),
+                mean_minimum_distance=near.mean_minimum[space],
                 mean_minimum_distance_holdout=self._holdout_means[space],
             )
-            for space, rows in synthetic.items()
+            for space, values in near.exposures.items()
         ]
         return conclude(figures, self.controls_, sets, guided, **given)
 
@@ -284,7 +287,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         2023, for the ratio.
         """
         check_is_fitted(self)
-        X_syn = check_records(self, X_syn, reset=False)
+        X_syn = check_records(self, X_syn, reset=False, name="X_syn")
         space = next(iter(self.spaces_))
         rows = extract({space: self.spaces_[space]}, X_syn, "X_syn")[space]
         nearest = self._indices[space].kneighbors(rows, min(N_NEAREST, len(self.members_.codes)))

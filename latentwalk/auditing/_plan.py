@@ -34,13 +34,17 @@ def subject_exposures(
     space: str, synthetic: NDArray[Any], members: RealSet, holdout: RealSet, plan: DrawPlan
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return exposures of member and held-out subjects, of shape (n_draws, n_subjects)."""
-    n_members = len(members.codes)
     both = np.concatenate([members.features[space], holdout.features[space]])
-    exposures = exposure(both, synthetic)  # one index of the release serves both sets
-    return (
-        minima(exposures[:n_members], members, plan),
-        minima(exposures[n_members:], holdout, plan),
-    )
+    # one index of the release serves both sets
+    return by_subject(exposure(both, synthetic), members, holdout, plan)
+
+
+def by_subject(
+    values: NDArray[np.float64], members: RealSet, holdout: RealSet, plan: DrawPlan
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return values of records, members first, as those of subjects: (n_draws, n_subjects) each."""
+    n_members = len(members.codes)
+    return minima(values[:n_members], members, plan), minima(values[n_members:], holdout, plan)
 
 
 def run_controls(

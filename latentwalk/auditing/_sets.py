@@ -20,12 +20,12 @@ class RealSet(NamedTuple):
     keys: NDArray[np.bytes_]
 
 
-def check_records(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+def check_records(estimator: Any, X: Any, *, reset: bool, name: str = "X") -> NDArray[Any]:
     """X as images (n, c, h, w), or as rows of features; sets or checks ``image_shape_``."""
     n_dims = np.ndim(X) if hasattr(X, "shape") else np.asarray(X).ndim
     shape = None if reset else estimator.image_shape_
     if n_dims >= 3 or shape is not None:
-        X = validate_images(estimator, X, image_shape=shape, reset=reset, name="X")
+        X = validate_images(estimator, X, image_shape=shape, reset=reset, name=name)
     else:
         X = validate_data(estimator, X, dtype=[np.float64, np.float32], reset=reset)
     if reset:
@@ -62,7 +62,7 @@ def check_subjects(
         )
     codes_holdout = check_groups(groups_holdout, n_holdout, name="groups_holdout")
     if groups is not None:
-        ids, ids_holdout = (set(map(str, np.asarray(g).tolist())) for g in (groups, groups_holdout))
+        ids, ids_holdout = ({*map(_id, np.asarray(g).tolist())} for g in (groups, groups_holdout))
         shared = len(ids & ids_holdout)
         if shared:
             raise ValueError(
@@ -70,6 +70,11 @@ def check_subjects(
                 "rows must be of different subjects (see split_patients)"
             )
     return codes, codes_holdout
+
+
+def _id(value: Any) -> str:
+    """An id by its value: 7, 7.0 and "7" are one subject, however a table was read."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def check_same(X: NDArray[Any], real: RealSet, name: str, what: str) -> None:

@@ -104,7 +104,7 @@ def audit_pipeline(
     stages = find_stages(pipe)
     check_is_fitted(auditor)
     members = _check_members(auditor, X)
-    released = check_records(auditor, X_syn, reset=False)
+    released = check_records(auditor, X_syn, reset=False, name="X_syn")
     held_out = None if X_holdout is None else _check_holdout(auditor, X_holdout)
     inverted = stages.inverter.transform(members)
     images = stage_images(stages, inverted, len(released), random_state) | {"release": released}
@@ -214,7 +214,7 @@ def _check_members(auditor: PrivacyAuditor, X: ArrayLike) -> NDArray[Any]:
 def _check_holdout(auditor: PrivacyAuditor, X_holdout: ArrayLike) -> NDArray[Any]:
     if auditor.holdout_ is None:
         raise ValueError("X_holdout was given, but the auditor was fitted without")
-    held_out = check_records(auditor, X_holdout, reset=False)
+    held_out = check_records(auditor, X_holdout, reset=False, name="X_holdout")
     check_same(held_out, auditor.holdout_, "X_holdout", "held-out records")
     return held_out
 

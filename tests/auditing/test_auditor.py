@@ -186,6 +186,80 @@ def test_constant_features_and_nan_releases_are_refused(auditor):
         auditor.audit(np.full((2, 6), np.nan))
 
 
+@pytest.mark.parametrize("name", ["X_holdout", "X_reference"])
+def test_other_sets_are_not_constant_either(name):
+    with pytest.raises(ValueError, match=f"features of {name} are constant"):
+        PrivacyAuditor().fit(
+            normal(20, 0), **({"X_holdout": normal(20, 1)} | {name: np.ones((9, 6))})
+        )
+
+
+@pytest.mark.parametrize("kind", [str, float])
+def test_ids_are_compared_by_value(kind):
+    ids, others = np.arange(20), np.arange(19, 39).astype(kind)
+    with pytest.raises(ValueError, match="1 subjects are in groups"):
+        PrivacyAuditor().fit(
+            normal(20, 0), X_holdout=normal(20, 1), groups=ids, groups_holdout=others
+        )
+
+
+def test_bad_input_is_refused_before_features_are_made():
+    def never(X):
+        raise AssertionError("features were made first")
+
+    X, H, ids = images(20, 0), images(20, 1), np.arange(20)
+    for given, message in [
+        ({"X_holdout": np.concatenate([H, X[:1]])}, "1 records of X_holdout equal"),
+        ({"X_holdout": H, "groups": ids[1:], "groups_holdout": ids + 20}, "groups has shape"),
+        ({"X_holdout": H, "groups": ids, "groups_holdout": ids}, "20 subjects are in groups"),
+        ({"X_holdout": H[:, :, :4]}, "X_holdout has images of shape"),
+        ({"X_holdout": np.full(H.shape, np.nan)}, "X_holdout contains NaN"),
+        ({"X_holdout": H[:0]}, "X_holdout has 0 images"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            PrivacyAuditor(never).fit(X, **given)
+
+
+def test_a_release_is_named_in_its_errors():
+    auditor = PrivacyAuditor(random_state=0).fit(images(20, 0), X_holdout=images(20, 1))
+    for release, message in [
+        (images(0, 2), "X_syn has 0 images"),
+        (np.full((2, 3, 8, 8), 2.0), "X_syn has values in"),
+        (np.full((2, 3, 8, 8), np.nan), "X_syn contains NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            auditor.audit(release)
+
+
+def test_features_of_nan_are_refused():
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        PrivacyAuditor(lambda X: np.full((len(X), 2), np.nan)).fit(images(20, 0))
+
+
+def test_a_memory_map_is_read_by_chunks(tmp_path, monkeypatch):
+    members, release = images(60, 0), np.concatenate([images(300, 2), images(60, 0)[:20]])
+    np.save(tmp_path / "release.npy", release)
+    lengths = []
+
+    def feature(X):
+        lengths.append(len(X))
+        return X.reshape(len(X), -1)
+
+    auditor = PrivacyAuditor(["pixels", feature], random_state=0)
+    auditor.fit(members, X_holdout=images(60, 1))
+    whole = auditor.audit(release)
+    monkeypatch.setattr("latentwalk.auditing._nearness.CHUNK_VALUES", 50 * 3 * 8 * 8)
+    lengths.clear()
+    read = auditor.audit(np.load(tmp_path / "release.npy", mmap_mode="r"))
+    assert lengths == [50] * 6 + [20]
+    assert whole.n_exposed_lower == read.n_exposed_lower >= 5 and read.n_duplicates == 20
+    assert read.mean_minimum_distance == pytest.approx(auditor.score_samples(release).mean())
+    for one, other in zip(whole.spaces, read.spaces, strict=True):
+        assert one.mean_minimum_distance == pytest.approx(other.mean_minimum_distance)
+        assert (one.roc, one.p_value) == (other.roc, other.p_value)
+        np.testing.assert_allclose(one.bins, other.bins)
+
+
 def test_forget_and_pickle(auditor):
     copy = pickle.loads(pickle.dumps(auditor))
     assert copy.audit(normal(9, 4)) == auditor.audit(normal(9, 4))
