@@ -2,9 +2,12 @@
 
 A case makes members, held-out records and a release, in which a known number of members lie as
 near-copies. For each rule the table has the share of runs in which it cries; for the audit also
-the share of runs whose lower bound exceeds the number of members that were leaked.
+the share of runs whose lower bound exceeds the number of members that were leaked, its two
+directions by themselves, and the share of runs that its controls call INVALID, where a case has
+reference records.
 
     python benchmarks/audit_power.py --runs 100
+    python benchmarks/audit_power.py --runs 40 --cases "biased split" "selected (hole)"
     python benchmarks/audit_power.py --runs 100 --data images.npz   # real records: x and pid
 """
 
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from latentwalk import PrivacyAuditor
 from latentwalk.metrics import exact_test, exposure, n_exposed_lower, share_test, subject_minima
 from latentwalk.neighbors import ExactNeighbors
 from scipy.stats import binomtest, mannwhitneyu
@@ -29,6 +33,7 @@ class Case(NamedTuple):
     release: np.ndarray
     n_leaked: int
     images: tuple[int, int] = (1, 1)
+    reference: np.ndarray | None = None
 
 
 def simulated(
@@ -76,9 +81,11 @@ def selected(rng: np.random.Generator) -> Case:
     return case._replace(release=case.release[distances > np.quantile(distances, 0.05)])
 
 
-def biased(rng: np.random.Generator) -> Case:
+def controlled(rng: np.random.Generator, scale: float = 1.0, shift: float = 0.0) -> Case:
+    """A release that leaks nothing; held-out records are wider or elsewhere than members."""
     case = simulated(rng)
-    return case._replace(holdout=1.2 * case.holdout)
+    reference = rng.normal(size=(N, D))
+    return case._replace(holdout=scale * case.holdout + shift, reference=reference)
 
 
 def real(features: np.ndarray, codes: np.ndarray, leak: float) -> Callable[..., Case]:
@@ -96,7 +103,7 @@ def real(features: np.ndarray, codes: np.ndarray, leak: float) -> Callable[..., 
     return make
 
 
-def cries(case: Case, rng: np.random.Generator) -> dict[str, bool]:
+def cries(case: Case, rng: np.random.Generator) -> dict[str, float]:
     """Which rules find a leak, at 5 % where they have a level."""
     seed = int(rng.integers(2**31))
     t, h = exposure(case.members, case.release), exposure(case.holdout, case.release)
@@ -124,6 +131,8 @@ def cries(case: Case, rng: np.random.Generator) -> dict[str, bool]:
     return {
         "audit": test.p_value <= 0.05,
         "near": test.p_near <= 0.05,
+        "far": test.p_far <= 0.05,
+        "INVALID": is_invalid(case, seed),
         "bound over": n_exposed_lower(*by_subject) > case.n_leaked,
         "share, permuted": share_test(
             nearest, is_member, n_permutations=199, random_state=seed
@@ -136,6 +145,15 @@ def cries(case: Case, rng: np.random.Generator) -> dict[str, bool]:
     }
 
 
+def is_invalid(case: Case, seed: int) -> float:
+    """Whether a control fails; NaN for a case without reference records."""
+    if case.reference is None:
+        return float("nan")
+    auditor = PrivacyAuditor(random_state=seed)
+    auditor.fit(case.members, X_holdout=case.holdout, X_reference=case.reference)
+    return any(not control.passed for control in auditor.controls_)
+
+
 def cases(data: str | None) -> dict[str, Callable[[np.random.Generator], Case]]:
     found: dict[str, Callable[[np.random.Generator], Case]] = {
         "perfect": simulated,
@@ -145,11 +163,14 @@ def cases(data: str | None) -> dict[str, Callable[[np.random.Generator], Case]]:
         "underfit": underfit,
         "5 against 2 images": several_images,
         "selected (hole)": selected,
-        "biased split": biased,
+        "biased split": lambda rng: controlled(rng, scale=1.2),
     }
     for share in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1):
         found[f"leak {share:.1%}"] = lambda rng, s=share: simulated(rng, round(s * N))
     found["means of 5"] = k_means_of(5)
+    found["fair split"] = controlled
+    found["biased, 5 % wider"] = lambda rng: controlled(rng, scale=1.05)
+    found["biased, shifted"] = lambda rng: controlled(rng, shift=0.1)
     if data:
         with np.load(data) as file:
             x, pid = file["x"], file["pid"]
@@ -164,11 +185,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--data", help="npz with x (images) and pid (subjects)")
+    parser.add_argument("--cases", nargs="+", help="only these")
     arguments = parser.parse_args()
-    for i, (name, make) in enumerate(cases(arguments.data).items()):
+    found = cases(arguments.data)
+    unknown = set(arguments.cases or ()) - set(found)
+    if unknown:
+        parser.error(f"--cases {sorted(unknown)}; expected some of {list(found)}")
+    chosen = [name for name in found if not arguments.cases or name in arguments.cases]
+    for i, (name, make) in enumerate(found.items()):
+        if name not in chosen:
+            continue
         rngs = [np.random.default_rng([i, run]) for run in range(arguments.runs)]
         rows = [cries(make(rng), rng) for rng in rngs]
-        if i == 0:
+        if name == chosen[0]:
             print(f"{'case':22}" + "".join(f"{rule:>16}" for rule in rows[0]))
         means = [np.mean([row[rule] for row in rows]) for rule in rows[0]]
         print(f"{name:22}" + "".join(f"{mean:16.2f}" for mean in means), flush=True)
