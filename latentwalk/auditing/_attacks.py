@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,15 +23,16 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
     """What every attack does; subclasses give `score_samples` and register by name.
 
     The attacker sees the release and, where `needs_reference`, records that were in nobody's
-    training set. What it was handed beside these, `fit` takes by name, and `needs` lists. It
-    never sees labels of membership.
+    training set. What it was handed beside these, `fit` takes by name and keeps as an attribute
+    (``inverter`` as ``inverter_``). It never sees labels of membership. A subclass that learns
+    before it scores does so in `_learn`.
 
     Attributes
     ----------
     needs_reference : bool
         Whether `fit` needs records of others.
-    needs : tuple of str
-        Fields of `AttackerKnowledge` that `fit` needs by name.
+    needs : dict of str to tuple of str
+        Fields of `AttackerKnowledge` that `fit` needs by name, and the methods each must have.
     takes : tuple of str
         Those that it takes where they are there.
     sees_records : bool
@@ -53,12 +54,14 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
     """
 
     needs_reference = False
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     takes: ClassVar[tuple[str, ...]] = ()
     sees_records = False
     sees_labels = False
 
-    def fit(self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None) -> Self:
+    def fit(
+        self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None, **handed: Any
+    ) -> Self:
         """Take what the attacker has.
 
         Parameters
@@ -67,6 +70,8 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
             Features of the release.
         X_reference : ndarray of shape (n_reference, n_features), default=None
             Features of records of others.
+        **handed : object
+            What the attack `needs`, and what it `takes`.
 
         Returns
         -------
@@ -76,24 +81,42 @@ class MembershipAttack(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When the attack needs a reference and there is none.
+            When the attack needs a reference, or something handed over, and there is none.
+        TypeError
+            When what was handed over lacks a method, or the attack does not take it.
         """
         if self.needs_reference and X_reference is None:
             raise ValueError(f"{type(self).__name__} needs X_reference: records of others")
+        self._check_handed(handed)
         self.synthetic_, self.reference_ = X_syn, X_reference
+        for name in (*self.needs, *self.takes):
+            setattr(self, f"{name}_", handed.get(name))
+        self._learn()
         return self
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return a score for each real record: larger is more like a member."""
         raise TypeError(f"{type(self).__name__} does not say how it scores")
 
-    def _check_handed(self, **handed: Any) -> None:
-        missing = [name for name, thing in handed.items() if thing is None]
+    def _learn(self) -> None:
+        """Work that needs no record to be scored."""
+
+    def _check_handed(self, handed: Mapping[str, Any]) -> None:
+        title = type(self).__name__
+        unknown = sorted(handed.keys() - {*self.needs, *self.takes})
+        if unknown:
+            raise TypeError(f"{title} does not take {', '.join(unknown)}")
+        missing = [name for name in self.needs if handed.get(name) is None]
         if missing:
             raise ValueError(
-                f"{type(self).__name__} needs {', '.join(missing)}: pass it to fit, or in "
-                "run_attacks as knowledge=AttackerKnowledge(...)"
+                f"{title} needs {', '.join(missing)}: pass it to fit, or in run_attacks as "
+                "knowledge=AttackerKnowledge(...)"
             )
+        for name, methods in self.needs.items():
+            lacking = [method for method in methods if not hasattr(handed[name], method)]
+            if lacking:
+                kind = type(handed[name]).__name__
+                raise TypeError(f"{name} is of type {kind} without {', '.join(lacking)}")
 
     def _nearest(self, X: NDArray[Any], k: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
         return ExactNeighbors(self.synthetic_).kneighbors(X, min(k, len(self.synthetic_)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,28 +72,8 @@ class DiscriminatorAttack(MembershipAttack):
         self.n_components = n_components
         self.random_state = random_state
 
-    def fit(self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None) -> Self:
-        """Train the discriminator.
-
-        Parameters
-        ----------
-        X_syn : ndarray of shape (n_synthetic, n_features)
-            Features of the release.
-        X_reference : ndarray of shape (n_reference, n_features)
-            Features of records of others.
-
-        Returns
-        -------
-        self : DiscriminatorAttack
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            When there is no reference.
-        """
-        super().fit(X_syn, X_reference)
-        assert X_reference is not None
+    def _learn(self) -> None:
+        X_syn, X_reference = self.synthetic_, np.asarray(self.reference_)
         self.space_ = shared_space(X_syn, X_reference, self.n_components)
         seen = self.space_.transform(np.concatenate([X_syn, X_reference]))
         labels = np.repeat([1, 0], [len(X_syn), len(X_reference)])
@@ -103,7 +83,6 @@ class DiscriminatorAttack(MembershipAttack):
         self.network_ = MLPClassifier((self.hidden_size,), batch_size=size, random_state=rng)
         for _ in range(ceil(self.n_steps * size / len(seen))):
             self.network_.partial_fit(seen, labels, classes=[0, 1])
-        return self
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the probability of the release."""

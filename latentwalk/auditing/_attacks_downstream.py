@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.auditing._attacks import MembershipAttack, register_attack
-from latentwalk.auditing._attacks_inversion import check_methods
 
 
 @register_attack("downstream")
 class DownstreamAttack(MembershipAttack):
     """A classifier trained on the release is surer of records that the release copies.
 
+    `fit` needs ``classifier``, trained on the release by whoever uses it, with ``predict_proba``.
     `membership_accuracy` of its scores is the form in which PLAN prints this attack.
 
     References
@@ -36,44 +37,10 @@ class DownstreamAttack(MembershipAttack):
     True
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("classifier",)
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"classifier": ("predict_proba", "classes_")}
     sees_records = True
     sees_labels = True
-
-    def fit(
-        self,
-        X_syn: NDArray[Any],
-        X_reference: NDArray[Any] | None = None,
-        *,
-        classifier: Any = None,
-    ) -> Self:
-        """Take the classifier.
-
-        Parameters
-        ----------
-        X_syn : ndarray of shape (n_synthetic, ...)
-            The release.
-        X_reference : None
-            Not used.
-        classifier : classifier
-            Trained on the release by whoever uses it, with ``predict_proba`` and ``classes_``.
-
-        Returns
-        -------
-        self : DownstreamAttack
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            When there is no classifier.
-        TypeError
-            When it gives no probabilities.
-        """
-        self._check_handed(classifier=classifier)
-        check_methods(classifier, "classifier", "predict_proba", "classes_")
-        self.classifier_ = classifier
-        return super().fit(X_syn, X_reference)
+    classifier_: Any
 
     def score_samples(self, X: NDArray[Any], y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return minus the loss on the record's label.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.auditing._attacks import MembershipAttack, register_attack
 from latentwalk.neighbors import ExactNeighbors
@@ -14,6 +15,9 @@ from latentwalk.neighbors import ExactNeighbors
 @register_attack("inversion residual")
 class InversionResidualAttack(MembershipAttack):
     """The generator reproduces best what it was trained on; the release is not looked at.
+
+    `fit` needs ``inverter``, fitted, with ``transform`` (images to latents) and
+    ``inverse_transform`` (back), as `latentwalk.GANInverter` has them.
 
     References
     ----------
@@ -31,52 +35,24 @@ class InversionResidualAttack(MembershipAttack):
     array([ 0. , -0.5])
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("inverter",)
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "inverter": ("transform", "inverse_transform")
+    }
     sees_records = True
-
-    def fit(
-        self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None, *, inverter: Any = None
-    ) -> Self:
-        """Take the inverter.
-
-        Parameters
-        ----------
-        X_syn : ndarray of shape (n_synthetic, ...)
-            The release.
-        X_reference : None
-            Not used.
-        inverter : object
-            Fitted, with ``transform`` (images to latents) and ``inverse_transform`` (back), as
-            `latentwalk.GANInverter` has them.
-
-        Returns
-        -------
-        self : InversionResidualAttack
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            When there is no inverter.
-        TypeError
-            When it lacks one of the two methods.
-        """
-        self._check_handed(inverter=inverter)
-        check_methods(inverter, "inverter", "transform", "inverse_transform")
-        self.inverter_ = inverter
-        return super().fit(X_syn, X_reference)
+    inverter_: Any
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return minus the root mean squared residual over the values of each record."""
-        images = np.asarray(self.inverter_.inverse_transform(self.inverter_.transform(X)))
-        residuals = (images.reshape(len(X), -1) - X.reshape(len(X), -1)).astype(np.float64)
-        errors: NDArray[np.float64] = np.sqrt((residuals**2).mean(axis=1))
-        return -errors
+        return -residuals(X, self.inverter_.inverse_transform(self.inverter_.transform(X)))
 
 
 @register_attack("latent distance")
 class LatentDistanceAttack(MembershipAttack):
     """Distance to the closest synthetic image in the latent space, where averages are made.
+
+    `fit` needs ``inverter``, fitted, with ``transform`` (images to latents), and takes
+    ``latents``, of shape (n_synthetic, n_latent_features): those of the release, where they were
+    published; without them its images are inverted.
 
     Examples
     --------
@@ -89,48 +65,16 @@ class LatentDistanceAttack(MembershipAttack):
     array([-0., -2.])
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("inverter",)
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"inverter": ("transform",)}
     takes: ClassVar[tuple[str, ...]] = ("latents",)
     sees_records = True
+    inverter_: Any
+    latents_: Any
 
-    def fit(
-        self,
-        X_syn: NDArray[Any],
-        X_reference: NDArray[Any] | None = None,
-        *,
-        inverter: Any = None,
-        latents: Any = None,
-    ) -> Self:
-        """Invert the release.
-
-        Parameters
-        ----------
-        X_syn : ndarray of shape (n_synthetic, ...)
-            The release.
-        X_reference : None
-            Not used.
-        inverter : object
-            Fitted, with ``transform``: images to latents.
-        latents : array-like of shape (n_synthetic, n_latent_features), default=None
-            Those of the release, where they were published; None inverts its images.
-
-        Returns
-        -------
-        self : LatentDistanceAttack
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            When there is no inverter.
-        TypeError
-            When it cannot transform.
-        """
-        self._check_handed(inverter=inverter)
-        check_methods(inverter, "inverter", "transform")
-        self.inverter_ = inverter
-        self.latents_ = np.asarray(inverter.transform(X_syn) if latents is None else latents)
-        return super().fit(X_syn, X_reference)
+    def _learn(self) -> None:
+        if self.latents_ is None:
+            self.latents_ = self.inverter_.transform(self.synthetic_)
+        self.latents_ = np.asarray(self.latents_)
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return minus the distance."""
@@ -143,8 +87,8 @@ class LatentDistanceAttack(MembershipAttack):
         return -ExactNeighbors(self.latents_).kneighbors(inverted)[0][:, 0]
 
 
-def check_methods(thing: Any, name: str, *methods: str) -> None:
-    """Raise unless `thing` has the methods."""
-    missing = [method for method in methods if not hasattr(thing, method)]
-    if missing:
-        raise TypeError(f"{name} is a {type(thing).__name__} without {', '.join(missing)}")
+def residuals(X: NDArray[Any], found: ArrayLike) -> NDArray[np.float64]:
+    """Return the root mean squared difference of each record and its reconstruction."""
+    apart = np.asarray(found, dtype=np.float64).reshape(len(X), -1) - X.reshape(len(X), -1)
+    errors: NDArray[np.float64] = np.sqrt(np.square(apart).mean(axis=1))
+    return errors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,8 @@ class ReidentificationAttack(MembershipAttack):
 
     Neighbourhood components analysis on principal components. The pairs are of other people, the
     reference: learnt on the members themselves, the metric would know them without any release.
+    `fit` needs ``groups_reference``, the subject ids of ``X_reference``: two subjects or more, and
+    two records of one.
 
     On pairs of dermoscopy patches, whitening within subjects (as in linear discriminant analysis)
     did worse than the components alone, and this metric little better. `identification` says what
@@ -60,55 +63,25 @@ class ReidentificationAttack(MembershipAttack):
     """
 
     needs_reference = True
-    needs: ClassVar[tuple[str, ...]] = ("groups_reference",)
+    needs: ClassVar[Mapping[str, tuple[str, ...]]] = {"groups_reference": ()}
+    groups_reference_: Any
 
     def __init__(self, n_components: int = 16, max_iter: int = 50) -> None:
         self.n_components = n_components
         self.max_iter = max_iter
 
-    def fit(
-        self,
-        X_syn: NDArray[Any],
-        X_reference: NDArray[Any] | None = None,
-        *,
-        groups_reference: ArrayLike | None = None,
-    ) -> Self:
-        """Learn the metric.
-
-        Parameters
-        ----------
-        X_syn : ndarray of shape (n_synthetic, n_features)
-            Features of the release.
-        X_reference : ndarray of shape (n_reference, n_features)
-            Features of records of others, two or more of some.
-        groups_reference : array-like of shape (n_reference,)
-            Their subject (patient) ids.
-
-        Returns
-        -------
-        self : ReidentificationAttack
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            When there is no reference, no ids, or no subject with two records.
-        """
-        super().fit(X_syn, X_reference)
-        self._check_handed(groups_reference=groups_reference)
-        assert X_reference is not None
-        codes = check_groups(groups_reference, len(X_reference), name="groups_reference")
+    def _learn(self) -> None:
+        rows = np.asarray(self.reference_)
+        codes = check_groups(self.groups_reference_, len(rows), name="groups_reference")
         if len(np.unique(codes)) < 2 or np.bincount(codes).max() < 2:
             raise ValueError(
                 f"groups_reference has {len(np.unique(codes))} subjects with at most "
                 f"{np.bincount(codes).max()} records; a metric needs two subjects, and two records "
                 "of one"
             )
-        parts = min(self.n_components, *X_reference.shape)
-        self.space_ = PCA(parts, svd_solver="full").fit(X_reference)
+        self.space_ = PCA(min(self.n_components, *rows.shape), svd_solver="full").fit(rows)
         self.codes_ = codes
-        self.metric_ = self._learn(self._components(X_reference), codes)
-        return self
+        self.metric_ = self._learn_metric(self._components(rows), codes)
 
     def transform(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return records in the metric's space, of shape (n_samples, n_components)."""
@@ -159,7 +132,9 @@ class ReidentificationAttack(MembershipAttack):
         rows: NDArray[np.float64] = self.space_.transform(np.asarray(X, dtype=np.float64)) / scale
         return rows
 
-    def _learn(self, rows: NDArray[Any], codes: NDArray[Any]) -> NeighborhoodComponentsAnalysis:
+    def _learn_metric(
+        self, rows: NDArray[Any], codes: NDArray[Any]
+    ) -> NeighborhoodComponentsAnalysis:
         learner = NeighborhoodComponentsAnalysis(max_iter=self.max_iter, random_state=0)
         return learner.fit(rows, codes)
 
@@ -189,7 +164,7 @@ class RetrainedReidentificationAttack(ReidentificationAttack):
         first = self.metric_.transform
         at, linked = _mutual_pairs(first(real), first(release))
         names = self.codes_.max() + 1 + np.arange(len(at))
-        metric = self._learn(
+        metric = self._learn_metric(
             np.concatenate([reference, real[at], release[linked]]),
             np.concatenate([self.codes_, names, names]),
         )

@@ -93,8 +93,7 @@ def measure_space(
     Over repeated draws p-values are joined as twice their mean, intervals as the medians of
     bounds with half the error, and point figures as means.
     """
-    n_draws = len(members)
-    confidence = 1 - alpha if n_draws == 1 else 1 - alpha / 2
+    confidence = draw_confidence(len(members), alpha)
     pairs = list(zip(members, holdout, strict=True))
     test = exact_test(members, holdout, fpr=fpr)
     bound = n_exposed_lower(members, holdout, alpha=alpha / (2 * n_spaces), fpr=fpr)
@@ -110,9 +109,9 @@ def measure_space(
         p_far=test.p_far,
         n_exposed_lower=bound,
         tpr=float(rates[:, 0].mean()),
-        tpr_interval=_middle(rates),
+        tpr_interval=middle(rates),
         auc=float(areas[:, 0].mean()),
-        auc_interval=_middle(areas),
+        auc_interval=middle(areas),
         collision_rate=float(np.mean(collided)) if can_collide(holdout, fpr) else float("nan"),
         roc=_floats(np.mean([roc_points(t, h, ROC_FPRS) for t, h in pairs], axis=0)),
         roc_low=_floats(band[:, 0]),
@@ -137,10 +136,16 @@ def _band(
     rates = [
         [tpr_at_fpr(t, h, fpr=fpr, confidence=confidence) for t, h in pairs] for fpr in ROC_FPRS
     ]
-    return np.array([_middle(np.array(draws)) for draws in rates])
+    return np.array([middle(np.array(draws)) for draws in rates])
 
 
-def _middle(rates: NDArray[np.float64]) -> tuple[float, float]:
+def draw_confidence(n_draws: int, alpha: float) -> float:
+    """The confidence of each draw's interval, of which `middle` gives the joint one."""
+    return 1 - alpha if n_draws == 1 else 1 - alpha / 2
+
+
+def middle(rates: NDArray[np.float64]) -> tuple[float, float]:
+    """The median bounds of rows (value, low, high), one for each draw."""
     low, high = np.median(rates[:, 1:], axis=0)
     return float(low), float(high)
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._figures import draw_confidence, middle
 from latentwalk.auditing._ladder_figures import InversionGap
 from latentwalk.auditing._plan import minima
 from latentwalk.metrics import auc, exact_test
@@ -74,11 +75,10 @@ def inversion_gap(
         for values, real, name in sets
     )
     test = exact_test(members, holdout, fpr=auditor.fpr)
-    confidence = 1 - auditor.alpha / (1 if len(members) == 1 else 2)
+    confidence = draw_confidence(len(members), auditor.alpha)
     areas = np.array(
         [auc(t, h, confidence=confidence) for t, h in zip(members, holdout, strict=True)]
     )
-    low, high = np.median(areas[:, 1:], axis=0)
     return InversionGap(
         mean_members=float(members.mean()),
         mean_holdout=float(holdout.mean()),
@@ -86,7 +86,7 @@ def inversion_gap(
         p_near=test.p_near,
         p_far=test.p_far,
         auc=float(areas[:, 0].mean()),
-        auc_interval=(float(low), float(high)),
+        auc_interval=middle(areas),
     )
 
 

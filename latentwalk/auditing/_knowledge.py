@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._sets import check_records
-from latentwalk.metrics import row_keys
+from latentwalk.auditing._sets import check_records, check_same
 from latentwalk.utils import check_targets, to_float
 
 
@@ -51,27 +51,29 @@ class AttackerKnowledge:
     y_holdout: Any = None
     groups_reference: Any = None
 
-    def has(self, names: tuple[str, ...]) -> bool:
+    def has(self, names: Iterable[str]) -> bool:
         """Return whether all of these were handed over."""
         return all(getattr(self, name) is not None for name in names)
 
-    def only(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def only(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these by name."""
         return {name: getattr(self, name) for name in names}
 
     def records(self, auditor: PrivacyAuditor) -> NDArray[Any]:
         """Return members, then held-out records, as the auditor knows them."""
+        assert auditor.holdout_ is not None
         found = []
-        for name, known in (("X", auditor.members_), ("X_holdout", auditor.holdout_)):
+        for name, known, what in (
+            ("X", auditor.members_, "members"),
+            ("X_holdout", auditor.holdout_, "held-out records"),
+        ):
             given = getattr(self, name)
             if given is None:
                 raise ValueError(
                     f"knowledge has no {name}; an attack with an inverter or a classifier needs "
                     "the records, of which the auditor keeps features alone"
                 )
-            keys = row_keys(check_records(auditor, given, reset=False))
-            if known is None or not np.array_equal(keys, known.keys):
-                raise ValueError(f"knowledge.{name} is not the array that the auditor was given")
+            check_same(check_records(auditor, given, reset=False), known, f"knowledge.{name}", what)
             found.append(to_float(np.asarray(given)))
         return np.concatenate(found)
 

@@ -223,7 +223,7 @@ def _chosen(
     for name in attacks:
         if ATTACKS[name].needs_reference and not has_reference:
             raise ValueError(f"the attack {name!r} needs X_reference: fit the auditor with it")
-        missing = [need for need in ATTACKS[name].needs if not knowledge.has((need,))]
+        missing = [need for need in ATTACKS[name].needs if not knowledge.has([need])]
         if missing:
             raise ValueError(
                 f"the attack {name!r} needs {', '.join(missing)}: pass it in "

@@ -12,10 +12,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from latentwalk.auditing._attacks_inversion import residuals
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._ladder import audit_stages
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._sets import check_records, check_same
+from latentwalk.utils import to_float
 
 WALKED = ("guided walk", "release")
 
@@ -194,15 +196,7 @@ def walk_latents(
 
 def reconstruction_errors(decoder: Any, X: NDArray[Any], W: NDArray[Any]) -> NDArray[np.float64]:
     """Return the root mean squared difference of images and decoded latents, values in [0, 1]."""
-    found = _unit(np.asarray(decoder.transform(W))).reshape(len(X), -1)
-    error: NDArray[np.float64] = np.sqrt(
-        np.square(found - _unit(X).reshape(len(X), -1)).mean(axis=1)
-    )
-    return error
-
-
-def _unit(X: NDArray[Any]) -> NDArray[np.float64]:
-    return X.astype(np.float64) / (255 if X.dtype == np.uint8 else 1)
+    return residuals(to_float(X), to_float(np.asarray(decoder.transform(W))))
 
 
 def _check_members(auditor: PrivacyAuditor, X: ArrayLike) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from latentwalk.generators._cache import latent_moments, load_network
+from latentwalk.generators._classes import one_hot
 from latentwalk.generators._sources import (
     DecoderNetwork,
     HeldByValue,
@@ -181,7 +182,7 @@ class Generator:
             On the device of z, differentiable.
         """
         network = self.module(z.device)
-        w = network.mapping(z, self._one_hot(y, len(z), z.device))
+        w = network.mapping(z, one_hot(y, self.n_classes, len(z), z.device))
         if truncation_psi == 1:
             return w
         return network.mapping.w_avg.lerp(w, truncation_psi)
@@ -345,21 +346,6 @@ class Generator:
             When the file has changed.
         """
         self._source.load()
-
-    def _one_hot(self, y: ArrayLike | None, n: int, device: torch.device) -> Tensor | None:
-        if not self.n_classes:
-            if y is not None:
-                raise ValueError("y was given, but the generator is not class-conditional")
-            return None
-        if y is None:
-            raise ValueError(f"the generator has {self.n_classes} classes: pass y")
-        classes = np.asarray(y)
-        if classes.shape != (n,) or classes.dtype.kind not in "iu":
-            raise ValueError(f"y has shape {classes.shape}; expected integers of shape ({n},)")
-        if classes.min() < 0 or classes.max() >= self.n_classes:
-            raise ValueError(f"y has classes outside 0..{self.n_classes - 1}")
-        eye = torch.eye(self.n_classes, device=device)
-        return eye[torch.as_tensor(classes.astype(np.int64), device=device)]
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a Generator does not change; make another one")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,12 @@ from latentwalk.generators._official import read_official
 from latentwalk.generators._restricted_pickle import RefusedError
 from latentwalk.generators._rosinality import read_rosinality
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.generators._torch_records import CHECKPOINT, read_archive, read_stream
+from latentwalk.generators._torch_records import (
+    CHECKPOINT,
+    open_archive,
+    read_archive,
+    read_stream,
+)
 
 FORMAT = "latentwalk.stylegan2"
 TORCH_STREAM = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -171,10 +174,7 @@ def _kind(content: bytes) -> str:
 
 
 def _read_zip(content: bytes, strict: bool) -> Any:
-    try:
-        names = zipfile.ZipFile(BytesIO(content)).namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise RefusedError(f"its zip archive is truncated or corrupt ({error})") from error
+    names = open_archive(content).namelist()
     if any(n.endswith("/constants.pkl") or "/code/" in n for n in names):
         raise RefusedError(TORCHSCRIPT)
     if not any(n.endswith("/data.pkl") for n in names):

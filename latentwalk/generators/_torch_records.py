@@ -171,6 +171,15 @@ def _constant(content: bytes) -> Callable[[], bytes]:
     return lambda: content
 
 
+def open_archive(content: bytes) -> zipfile.ZipFile:
+    """Return a zip archive; raises RefusedError for a corrupt one."""
+    try:
+        return zipfile.ZipFile(BytesIO(content))
+    # zipfile raises NotImplementedError for a version or compression that it does not know
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise RefusedError(f"its zip archive is truncated or corrupt ({error})") from error
+
+
 def read_archive(content: bytes, *, strict: bool = True) -> Any:
     """Return what a zip archive written by ``torch.save`` holds.
 
@@ -179,11 +188,11 @@ def read_archive(content: bytes, *, strict: bool = True) -> Any:
     RefusedError
         For names other than those of tensors, and for a corrupt archive.
     """
-    try:
-        archive = zipfile.ZipFile(BytesIO(content))
-        (entry,) = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise RefusedError(f"its zip archive is corrupt ({error})") from error
+    archive = open_archive(content)
+    entries = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
+    if len(entries) != 1:
+        raise RefusedError(f"its zip archive has {len(entries)} entries data.pkl; expected one")
+    (entry,) = entries
     folder = entry.removesuffix("data.pkl")
     order = f"{folder}byteorder"
     if order in archive.namelist() and _entry(archive, order) != b"little":

@@ -112,7 +112,7 @@ def test_what_is_missing_is_named(name, match):
     with pytest.raises(ValueError, match=f"{name}.*{match}"):
         run_attacks(auditor, UNRELATED, attacks=[name])
     handed = {match.removeprefix("needs "): object()}
-    with pytest.raises(TypeError, match="is a object without"):
+    with pytest.raises(TypeError, match="is of type object without"):
         ATTACKS[name]().fit(MEMBERS, **handed)
 
 

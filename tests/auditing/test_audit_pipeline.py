@@ -6,7 +6,7 @@ import latentwalk as lw
 import numpy as np
 import pytest
 from latentwalk.auditing import audit_pipeline, audit_stages, inversion_gap
-from latentwalk.auditing._stages import find_stages, walk_latents
+from latentwalk.auditing._stages import find_stages, reconstruction_errors, walk_latents
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from conftest import make_decoder
@@ -140,3 +140,11 @@ def test_stages_are_known_by_what_they_can_do(run):
     stages = find_stages(make_pipeline(pipe["invert"], "passthrough", pipe["decode"]))
     assert stages.inverter is pipe["invert"] and stages.decoder is pipe["decode"]
     assert stages.aggregator is None and stages.walker is None
+
+
+def test_reconstruction_errors_of_bytes_are_those_of_floats(run):
+    decoder = run[1]["decode"]
+    W = np.random.default_rng(3).normal(size=(5, 6)).astype(np.float32)
+    pixels = np.random.default_rng(4).integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    by_hand = np.sqrt(((decoder.transform(W) - pixels / 255) ** 2).mean(axis=(1, 2, 3)))
+    np.testing.assert_allclose(reconstruction_errors(decoder, pixels, W), by_hand, rtol=1e-5)

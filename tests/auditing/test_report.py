@@ -8,6 +8,8 @@ import re
 import numpy as np
 import pytest
 from latentwalk.auditing import ROC_FPRS, PrivacyAuditor
+from latentwalk.auditing._figures import measure_space
+from latentwalk.metrics import auc
 from PIL import Image
 
 IDS = [f"patient-{i:04d}" for i in range(160)]
@@ -98,3 +100,13 @@ def test_names_are_escaped(tmp_path):
 def test_a_description_has_a_page_too(tmp_path):
     PrivacyAuditor().fit(images(30, 0)).audit(images(9, 2)).to_html(tmp_path / "report.html")
     assert "no verdict" in (tmp_path / "report.html").read_text()
+
+
+def test_intervals_over_draws_have_half_the_error_each():
+    members, holdout = np.random.default_rng(0).exponential(size=(2, 1, 300))
+    settings = {"alpha": 0.1, "fpr": 0.05, "n_spaces": 1, "space": "x", "guided": False}
+    settings |= {"mean_minimum_distance": 0.0, "mean_minimum_distance_holdout": 0.0}
+    for n_draws, confidence in [(1, 0.9), (3, 0.95)]:
+        t, h = (np.repeat(rows, n_draws, axis=0) for rows in (members, holdout))
+        found = measure_space(t, h, **settings)
+        assert found.auc_interval == auc(members[0], holdout[0], confidence=confidence)[1:]

@@ -104,8 +104,9 @@ def test_class_conditional_generators_need_classes(tmp_path):
     z = torch.randn(2, 5)
     with pytest.raises(ValueError, match="3 classes: pass y"):
         generator.mapping(z)
-    with pytest.raises(ValueError, match=r"outside 0\.\.2"):
-        generator.mapping(z, [0, 3])
+    for outside in ([0, 3], [-1, 0]):
+        with pytest.raises(ValueError, match=r"outside 0\.\.2"):
+            generator.mapping(z, outside)
     assert not torch.allclose(generator.mapping(z, [0, 0]), generator.mapping(z, [1, 1]))
     with pytest.raises(ValueError, match="does not say the class"):
         generator.n_latent_features("z")

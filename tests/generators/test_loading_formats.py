@@ -184,7 +184,7 @@ def test_other_archives_are_named(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/data.pkl", b"\x80\x02}.")
         archive.writestr("b/data.pkl", b"\x80\x02}.")
-    refused(path, "corrupt")
+    refused(path, "2 entries data.pkl")
 
 
 def test_missing_files_and_folders(path, tmp_path):
