@@ -29,6 +29,22 @@ from sklearn.utils import check_random_state
 
 N_POINTS = 50
 CHUNK = 4
+VARIANTS = {
+    "ours, plan, 100 steps x 6 points": {},
+    "ours, plan, 50 steps x 4 points": {"max_iter": 50, "points_per_step": 4},
+    "ours, plan, 25 steps x 4 points": {"max_iter": 25, "points_per_step": 4},
+    "ours, worst-point, 20 x 4": {
+        "objective": Objective("worst-point"),
+        "max_iter": 20,
+        "learning_rate": 0.05,
+        "points_per_step": 4,
+    },
+}
+ABLATION = {
+    "  all 48 points in each step": {"points_per_step": 48},
+    "  all 48 modes": {"n_modes": 48},
+    "  L-BFGS, 20 evaluations": {"solver": "lbfgs", "max_iter": 20},
+}
 
 
 def published(generator, identity, label, ends, target, checkpoints):
@@ -142,7 +158,7 @@ def report(name, paths, seconds, context, baseline=None):
     return np.array(values)
 
 
-def main():
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--generator", default=str(dermoscopy_generator_path()))
     parser.add_argument("--data", help="npz with x, pid and optionally y")
@@ -152,9 +168,11 @@ def main():
     parser.add_argument("--published-steps", type=int, default=500)
     parser.add_argument("--guide-epochs", type=int, default=30)
     parser.add_argument("--ablation", action="store_true", help="what each ingredient gives")
-    args = parser.parse_args()
+    return parser.parse_args()
 
-    device = resolve_device()
+
+def prepare(args, device):
+    """Generator, guides, examiner and target class: what every walk and its figures need."""
     generator = lw.load_generator(args.generator)
     X, groups, y = load(args)
     training = {"max_iter": args.guide_epochs, "random_state": args.seed, "device": device}
@@ -167,47 +185,40 @@ def main():
     examiner = Examiner(
         generator.decode, identity, label, X, device=device, batch_size="auto", verbose=False
     )
-    ends, target = make_pairs(generator, args.pairs, args.k, args.seed), 0
-    context = generator, identity, label, examiner, target
-
     print(f"{args.pairs} pairs, {len(np.unique(groups))} subjects, {N_POINTS} points, {device}")
-    print(
-        f"{'':34s}{'s/path':>9s}{'objective':>10s}{'worst/pub':>10s}"
-        f"{'id median':>10s}{'id 95%':>8s}{'nearest':>10s}"
-    )
-    linear = np.linspace(ends[:, 0], ends[:, 1], N_POINTS, axis=1)
-    report("straight line", linear, 0.0, context)
-    steps = sorted({min(50, args.published_steps), args.published_steps})
+    return generator, identity, label, examiner, 0
+
+
+def report_published(ends, context, n_steps, device):
+    """Run the published optimiser; returns its last objective of each pair."""
+    generator, identity, label, _, target = context
+    steps = sorted({min(50, n_steps), n_steps})
     runs = [
         published(generator, identity, label, torch.as_tensor(e, device=device), target, steps)
         for e in ends
     ]
-    baseline = {}
     for step in steps:
         paths = np.stack([to_numpy(run[step][0]) for run in runs])
         seconds = float(np.mean([run[step][1] for run in runs]))
-        baseline[step] = report(f"published, {step} steps", paths, seconds, context)
-    variants = {
-        "ours, plan, 100 steps x 6 points": {},
-        "ours, plan, 50 steps x 4 points": {"max_iter": 50, "points_per_step": 4},
-        "ours, plan, 25 steps x 4 points": {"max_iter": 25, "points_per_step": 4},
-        "ours, worst-point, 20 x 4": {
-            "objective": Objective("worst-point"),
-            "max_iter": 20,
-            "learning_rate": 0.05,
-            "points_per_step": 4,
-        },
-    }
-    if args.ablation:
-        variants |= {
-            "  all 48 points in each step": {"points_per_step": 48},
-            "  all 48 modes": {"n_modes": 48},
-            "  L-BFGS, 20 evaluations": {"solver": "lbfgs", "max_iter": 20},
-        }
-    for name, changes in variants.items():
+        reached = report(f"published, {step} steps", paths, seconds, context)
+    return reached
+
+
+def main():
+    args, device = parse(), resolve_device()
+    context = prepare(args, device)
+    generator, identity, label, _, target = context
+    ends = make_pairs(generator, args.pairs, args.k, args.seed)
+    print(
+        f"{'':34s}{'s/path':>9s}{'objective':>10s}{'worst/pub':>10s}"
+        f"{'id median':>10s}{'id 95%':>8s}{'nearest':>10s}"
+    )
+    report("straight line", np.linspace(ends[:, 0], ends[:, 1], N_POINTS, axis=1), 0.0, context)
+    baseline = report_published(ends, context, args.published_steps, device)
+    for name, changes in (VARIANTS | ABLATION if args.ablation else VARIANTS).items():
         engine = make_engine(generator, identity, label, device, **changes)
         paths, seconds = ours(engine, ends, target)
-        report(name, paths, seconds, context, baseline[steps[-1]])
+        report(name, paths, seconds, context, baseline)
 
 
 if __name__ == "__main__":
