@@ -70,7 +70,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         Also train on left-right mirrored images: only where a mirrored image is a possible one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the convolutions; "auto" is "bfloat16" on CPUs with instructions for it, else "float32".
-        Without such instructions "bfloat16" is many times slower.
+        Without such instructions "bfloat16" is many times slower (``benchmarks/synthesis.py``).
     checkpoint : path-like, default=None
         A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
         resumed from, exactly, when it exists. It holds tensors alone and is read as such.
