@@ -1,0 +1,21 @@
+"""What the benchmarks share: real image sets in npz files."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+
+def load_npz(path, size=None):
+    """Images (n, c, size, size) as bytes, classes or None, and the patient of each."""
+    with np.load(path, allow_pickle=False) as data:
+        x, y, groups = data["x"], data.get("y"), data["pid"]
+    x = x[:, None] if x.ndim == 3 else x
+    return x if size in (None, x.shape[-1]) else resize(x, size), y, groups
+
+
+def resize(images, size):
+    """Bytes (n, c, h, w) at another size."""
+    planes = images.reshape(-1, *images.shape[2:])
+    small = [np.asarray(Image.fromarray(p).resize((size, size), Image.LANCZOS)) for p in planes]
+    return np.stack(small).reshape(*images.shape[:2], size, size)

@@ -1,0 +1,72 @@
+"""A class-conditional generator for the other benchmarks, trained on the members of a real set.
+
+Takes an npz with x (n, h, w) or (n, c, h, w), pid and optionally y, resizes it, and trains on the
+members of ``split_patients(..., random_state=0)`` alone: the other benchmarks split in the same
+way, so that their held-out patients are new to the network. Writes the network, the history and
+sheets of samples; run it again to go on after an interrupt.
+
+    python benchmarks/train_generator.py --data nih_cxr1000_64.npz --size 64 --out cxr64
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import latentwalk as lw
+import numpy as np
+
+from common import load_npz
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="npz with x, pid and optionally y")
+    parser.add_argument("--size", type=int, default=32, help="side of the images, a power of two")
+    parser.add_argument("--out", required=True, help="a folder")
+    parser.add_argument("--max-iter", type=int, default=4000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--channel-base", type=int, default=1024)
+    parser.add_argument("--channel-max", type=int, default=128)
+    parser.add_argument("--latent-dim", type=int, default=128)
+    parser.add_argument("--r1-gamma", type=float, default=0.05)
+    parser.add_argument("--mirror", action="store_true", help="where a mirrored image is possible")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    X, y, groups = load_npz(args.data, args.size)
+    split = lw.split_patients(X, y, groups, random_state=0)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = lw.StyleGAN2Trainer(
+        max_iter=args.max_iter,
+        batch_size=args.batch_size,
+        latent_dim=args.latent_dim,
+        channel_base=args.channel_base,
+        channel_max=args.channel_max,
+        r1_gamma=args.r1_gamma,
+        ada_images=100_000,
+        mirror=args.mirror,
+        checkpoint=folder / "checkpoint",
+        sample_sheets=folder / "sheets",
+        random_state=args.seed,
+        verbose=True,
+    )
+    members, calibration = split.members, split.calibration
+    trainer.fit(
+        X[members],
+        None if y is None else y[members],
+        groups=groups[members],
+        X_val=X[calibration],
+        groups_val=groups[calibration],
+    )
+    generator = trainer.generator_.save(folder / "network.safetensors", dtype="float16")
+    np.savez(folder / "history.npz", **trainer.history_)
+    print(generator, {name: values[-1].round(3) for name, values in trainer.history_.items()})
+
+
+if __name__ == "__main__":
+    main()
