@@ -7,9 +7,13 @@ from PIL import Image
 
 
 def load_npz(path, size=None):
-    """Images (n, c, size, size) as bytes, classes or None, and the patient of each."""
+    """Images (n, c, size, size) as bytes, classes or None, and the patient of each.
+
+    A file without patients (pid) makes every image its own.
+    """
     with np.load(path, allow_pickle=False) as data:
-        x, y, groups = data["x"], data.get("y"), data["pid"]
+        x, y, groups = data["x"], data.get("y"), data.get("pid")
+    groups = np.arange(len(x)) if groups is None else groups
     x = x[:, None] if x.ndim == 3 else x
     return x if size in (None, x.shape[-1]) else resize(x, size), y, groups
 
