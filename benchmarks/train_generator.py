@@ -1,7 +1,7 @@
 """A class-conditional generator for the other benchmarks, trained on the members of a real set.
 
-Takes an npz with x (n, h, w) or (n, c, h, w) and optionally pid and y, resizes it, and trains on the
-members of ``split_patients(..., random_state=0)`` alone: the other benchmarks split in the same
+Takes an npz with x (n, h, w) or (n, c, h, w) and optionally pid and y, resizes it, and trains on
+the members of ``split_patients(..., random_state=0)`` alone: the other benchmarks split in the same
 way, so that their held-out patients are new to the network. Writes the network, the history and
 sheets of samples; run it again to go on after an interrupt.
 
