@@ -3,12 +3,11 @@
 A case makes members, held-out records and a release, in which a known number of members lie as
 near-copies. For each rule the table has the share of runs in which it cries; for the audit also
 the share of runs whose lower bound exceeds the number of members that were leaked, its two
-directions by themselves, and the share of runs that its controls call INVALID, where a case has
-reference records.
+directions by themselves, and the share of runs that its controls call INVALID.
 
     python benchmarks/audit_power.py --runs 100
     python benchmarks/audit_power.py --runs 40 --cases "biased split" "selected (hole)"
-    python benchmarks/audit_power.py --runs 100 --data images.npz   # real records: x and pid
+    python benchmarks/audit_power.py --runs 100 --data images.npz   # releases of real images
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from latentwalk import PrivacyAuditor
 from latentwalk.metrics import exact_test, exposure, n_exposed_lower, share_test, subject_minima
 from latentwalk.neighbors import ExactNeighbors
 from scipy.stats import binomtest, mannwhitneyu
-from sklearn.decomposition import PCA
+
+from real_releases import real_cases
 
 N, D, NOISE = 1000, 8, 0.02
 
@@ -32,7 +32,7 @@ class Case(NamedTuple):
     holdout: np.ndarray
     release: np.ndarray
     n_leaked: int
-    images: tuple[int, int] = (1, 1)
+    codes: tuple[np.ndarray, np.ndarray] | None = None  # subjects; None: a record each
     reference: np.ndarray | None = None
 
 
@@ -72,7 +72,8 @@ def several_images(rng: np.random.Generator) -> Case:
         centres = rng.normal(size=(n_subjects, D)).repeat(n_images, axis=0)
         return centres + 0.3 * rng.normal(size=centres.shape)
 
-    return Case(repeat(300, 5), repeat(300, 2), repeat(600, 1), 0, (5, 2))
+    codes = tuple(np.arange(300).repeat(n_images) for n_images in (5, 2))
+    return Case(repeat(300, 5), repeat(300, 2), repeat(600, 1), 0, codes)
 
 
 def selected(rng: np.random.Generator) -> Case:
@@ -88,43 +89,22 @@ def controlled(rng: np.random.Generator, scale: float = 1.0, shift: float = 0.0)
     return case._replace(holdout=scale * case.holdout + shift, reference=reference)
 
 
-def real(features: np.ndarray, codes: np.ndarray, leak: float) -> Callable[..., Case]:
-    """Members, held-out subjects and a release of third subjects, one image of each."""
-
-    def make(rng: np.random.Generator) -> Case:
-        order = rng.permutation(len(codes))
-        first = order[np.unique(codes[order], return_index=True)[1]]
-        members, holdout, release = np.array_split(features[rng.permutation(first)], 3)
-        n_leaked = round(leak * len(members))
-        spread = features.std()
-        copies = members[:n_leaked] + NOISE * spread * rng.normal(size=members[:n_leaked].shape)
-        return Case(members, holdout, np.concatenate([release, copies]), n_leaked)
-
-    return make
-
-
 def cries(case: Case, rng: np.random.Generator) -> dict[str, float]:
     """Which rules find a leak, at 5 % where they have a level."""
     seed = int(rng.integers(2**31))
     t, h = exposure(case.members, case.release), exposure(case.holdout, case.release)
-    q = min(case.images)
-    n_draws = 5 if max(case.images) > 1 else 1
+    codes = case.codes or (np.arange(len(t)), np.arange(len(h)))
+    q = min(np.bincount(c).min() for c in codes)
+    n_draws = 5 if any(np.bincount(c).max() > q for c in codes) else 1
     by_subject = [
-        subject_minima(
-            e, np.arange(len(e)) // images, n_images=q, n_draws=n_draws, random_state=seed
-        )
-        for e, images in zip((t, h), case.images, strict=True)
+        subject_minima(e, c, n_images=q, n_draws=n_draws, random_state=seed)
+        for e, c in zip((t, h), codes, strict=True)
     ]
     to_members = ExactNeighbors(case.members)
     s_t, h_t = (to_members.kneighbors(rows)[0][:, 0] for rows in (case.release, case.holdout))
     s_h = ExactNeighbors(case.holdout).kneighbors(case.release)[0][:, 0]
     expected = len(t) / (len(t) + len(h))
-    kept = [
-        rows[np.arange(len(rows)) % images < q]  # as many images of each subject
-        for rows, images in zip((case.members, case.holdout), case.images, strict=True)
-    ]
-    nearest = ExactNeighbors(np.concatenate(kept)).kneighbors(case.release)[1][:, 0] // q
-    is_member = np.arange(sum(map(len, kept)) // q) < len(kept[0]) // q
+    nearest, is_member = nearest_subject(case, codes, q)
     # the interval that the common rule takes: synthetic records as independent draws
     share = binomtest(int((s_t < s_h).sum()), len(s_t), expected, alternative="greater").pvalue
     test = exact_test(*by_subject)
@@ -145,12 +125,31 @@ def cries(case: Case, rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def is_invalid(case: Case, seed: int) -> float:
-    """Whether a control fails; NaN for a case without reference records."""
-    if case.reference is None:
-        return float("nan")
+def nearest_subject(
+    case: Case, codes: tuple[np.ndarray, np.ndarray], q: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest subject of each synthetic record, q images of each; which ones are members."""
+    kept = [np.argsort(c, kind="stable")[first_rows(np.sort(c), q)] for c in codes]
+    rows = np.concatenate([case.members[kept[0]], case.holdout[kept[1]]])
+    n_members = len(kept[0]) // q
+    nearest = ExactNeighbors(rows).kneighbors(case.release)[1][:, 0] // q
+    return nearest, np.arange(len(rows) // q) < n_members
+
+
+def first_rows(ordered: np.ndarray, q: int) -> np.ndarray:
+    """Whether a row is among the first q of its subject."""
+    starts = np.searchsorted(ordered, ordered)
+    return np.arange(len(ordered)) - starts < q
+
+
+def is_invalid(case: Case, seed: int) -> bool:
+    """Whether a control fails: the classifier, and the sham where there are reference records."""
+    groups = {}
+    if case.codes is not None:
+        members, holdout = case.codes
+        groups = {"groups": members, "groups_holdout": holdout + members.max() + 1}
     auditor = PrivacyAuditor(random_state=seed)
-    auditor.fit(case.members, X_holdout=case.holdout, X_reference=case.reference)
+    auditor.fit(case.members, X_holdout=case.holdout, X_reference=case.reference, **groups)
     return any(not control.passed for control in auditor.controls_)
 
 
@@ -172,19 +171,17 @@ def cases(data: str | None) -> dict[str, Callable[[np.random.Generator], Case]]:
     found["biased, 5 % wider"] = lambda rng: controlled(rng, scale=1.05)
     found["biased, shifted"] = lambda rng: controlled(rng, shift=0.1)
     if data:
-        with np.load(data) as file:
-            x, pid = file["x"], file["pid"]
-        features = PCA(32, random_state=0).fit_transform(x.reshape(len(x), -1) / 255.0)
-        codes = np.unique(pid, return_inverse=True)[1]
-        for share in (0.0, 0.02, 0.05, 0.1):
-            found[f"real, leak {share:.0%}"] = real(features, codes, share)
+        found = {
+            name: lambda rng, make=make: Case(**make(rng))
+            for name, make in real_cases(data).items()
+        }
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--data", help="npz with x (images) and pid (subjects)")
+    parser.add_argument("--data", help="npz with x (images) and pid (subjects): only its cases")
     parser.add_argument("--cases", nargs="+", help="only these")
     arguments = parser.parse_args()
     found = cases(arguments.data)

@@ -16,11 +16,11 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from latentwalk.auditing._conclude import conclude, describe
 from latentwalk.auditing._figures import measure_space
-from latentwalk.auditing._matches import NearestMatches
+from latentwalk.auditing._matches import NearestMatches, match_nearest
 from latentwalk.auditing._nearness import measure_nearness
 from latentwalk.auditing._plan import by_subject, count_sets, draw_plan, run_controls
 from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._rows import COLUMNS, N_NEAREST, row_table
+from latentwalk.auditing._rows import COLUMNS, MEMBER_DISTANCE, is_flagged, row_table
 from latentwalk.auditing._sets import (
     RealSet,
     check_apart,
@@ -269,7 +269,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X_syn : array-like of shape (n_synthetic, ...)
-            The release.
+            The release, read by chunks as in `audit`.
 
         Returns
         -------
@@ -289,13 +289,12 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
         space = next(iter(self.spaces_))
-        rows = extract({space: self.spaces_[space]}, X_syn, "X_syn")[space]
-        nearest = self._indices[space].kneighbors(rows, min(N_NEAREST, len(self.members_.codes)))
-        return row_table(rows, row_keys(X_syn), nearest, self.members_, self.holdout_, self.fpr)
+        first, index = {space: self.spaces_[space]}, self._indices[space]
+        return row_table(first, X_syn, index, self.members_, self.holdout_, self.fpr)
 
     def score_samples(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return the distance of each synthetic record to the nearest member; lower is closer."""
-        return self.transform(X_syn)[:, COLUMNS.index("member_distance")]
+        return self.transform(X_syn)[:, MEMBER_DISTANCE]
 
     @available_if(_has_holdout)
     def predict(self, X_syn: ArrayLike) -> NDArray[np.intp]:
@@ -315,11 +314,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             -1 or 1.
         """
         check_is_fitted(self)
-        table = self.transform(X_syn)
-        flagged = (table[:, COLUMNS.index("collision")] == 1) | (
-            table[:, COLUMNS.index("duplicate")] == 1
-        )
-        return np.where(flagged, -1, 1)
+        return np.where(is_flagged(self.transform(X_syn)), -1, 1)
 
     def nearest_matches(
         self, X_syn: ArrayLike, X: ArrayLike, *, n_matches: int = 12
@@ -348,10 +343,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         table = self.transform(X_syn)
         X_syn, X = (check_records(self, rows, reset=False) for rows in (X_syn, X))
         check_same(X, self.members_, "X", "members")
-        distances = table[:, COLUMNS.index("member_distance")]
-        order = np.argsort(distances, kind="stable")[:n_matches]
-        nearest = table[order, COLUMNS.index("nearest_member")].astype(np.intp)
-        return NearestMatches(order, nearest, distances[order], X_syn[order], X[nearest])
+        return match_nearest(table, X_syn, X, n_matches)
 
     def forget(self) -> Self:
         """Drop everything real: the auditor is then as it was before `fit`.

@@ -22,6 +22,17 @@ from latentwalk.auditing._svg import histogram_svg, ladder_svg, roc_svg
 if TYPE_CHECKING:
     from latentwalk.auditing._report import AuditReport
 
+WORDS = (
+    (
+        "LEAK",
+        "More members are exposed than is tolerated, or a synthetic record copies one of theirs.",
+    ),
+    ("SIGNAL", "The release tells members from others; fewer are shown to be exposed."),
+    ("NO EVIDENCE", "No difference was found, and a larger leak than is tolerated is ruled out."),
+    ("UNDERPOWERED", "No difference was found, but a larger leak is not ruled out."),
+    ("INVALID", "Members and held-out subjects differ by themselves: nothing can be concluded."),
+)
+
 
 def render_report(
     report: AuditReport, *, internal: bool, matches: NearestMatches | None = None
@@ -34,11 +45,15 @@ def render_report(
         verdict=escape(word),
         verdict_class=escape(word.lower().replace(" ", "-")),
         reason=escape(report.reason),
+        detectable=escape(_detectable(report)),
         advice=escape(report.advice),
+        words=_table([("Verdict", "Meaning"), *WORDS]),
+        guided=escape(_guided(report)),
         figures=_table(_headline(report)),
         spaces=_table(_by_space(report)) if report.spaces else "",
         controls=_table(_controls(report)),
         sets=_table(_sets(report)),
+        settings=escape(_settings(report)),
         plots=_plots(report, internal),
         ladder=_ladder(report),
         inversion=_inversion(report),
@@ -73,23 +88,58 @@ def _headline(report: AuditReport) -> list[Sequence[str]]:
         ("Copies of a real record", str(report.n_duplicates), "any copy is a leak"),
         ("Repeated synthetic records", str(report.n_repeated), "not a leak by themselves"),
         (
-            "Mean minimum distance",
+            "Mean distance of a synthetic record to the nearest member",
             _number(report.mean_minimum_distance),
-            "says little alone: compare it with that of held-out records",
+            f"held-out records: {_number(report.spaces[0].mean_minimum_distance_holdout)}"
+            if report.spaces
+            else "says little without that of held-out records",
         ),
     ]
+
+
+def _detectable(report: AuditReport) -> str:
+    """What could have been detected, in one sentence."""
+    if report.verdict is None:
+        return "Nothing was tested."
+    if isnan(report.smallest_detectable_leak):
+        return "These subjects are too few for any leak to be certain to be found."
+    n_exposed = round(report.smallest_detectable_leak * report.sets.n_members)
+    return (
+        f"A leak that exposes {n_exposed} or more of the {report.sets.n_members} member subjects "
+        f"({_share(report.smallest_detectable_leak)}) would certainly have been found in the "
+        "audited feature spaces; a smaller one may have gone unseen."
+    )
+
+
+def _guided(report: AuditReport) -> str:
+    """Which feature spaces had a part in making the release."""
+    if not report.guided_by:
+        return "None of the audited feature spaces is known to have guided or selected the release."
+    return (
+        f"The release was guided or selected in: {', '.join(report.guided_by)}. There it looks "
+        "better than it is; the others had no part in making it."
+    )
+
+
+def _settings(report: AuditReport) -> str:
+    sets = report.sets
+    return (
+        f"Level {report.alpha:g}; false-positive rate {report.fpr:g}; tolerated share of exposed "
+        f"members {report.tolerance:g}. Records drawn from every subject, draws of them: "
+        f"{sets.images_per_subject}, {sets.n_draws}."
+    )
 
 
 def _by_space(report: AuditReport) -> list[Sequence[str]]:
     head = (
         "Feature space",
         "Guided the release",
-        "p near",
-        "p far",
+        "p, members nearer",
+        "p, members farther",
         "Exposed, at least",
         "Found",
         "AUC",
-        "Mean minimum distance (held-out)",
+        "Mean distance to a member (held-out)",
     )
     return [
         head,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
+
+from latentwalk.auditing._rows import MEMBER_DISTANCE, NEAREST_MEMBER
 
 
 class NearestMatches(NamedTuple):
@@ -27,3 +30,13 @@ class NearestMatches(NamedTuple):
     distances: NDArray[Any]
     synthetic: NDArray[Any]
     members: NDArray[Any]
+
+
+def match_nearest(
+    table: NDArray[np.float64], X_syn: NDArray[Any], X: NDArray[Any], n_matches: int
+) -> NearestMatches:
+    """Return the records of the rows of `PrivacyAuditor.transform` that are nearest to a member."""
+    distances = table[:, MEMBER_DISTANCE]
+    order = np.argsort(distances, kind="stable")[:n_matches]
+    nearest = table[order, NEAREST_MEMBER].astype(np.intp)
+    return NearestMatches(order, nearest, distances[order], X_syn[order], X[nearest])

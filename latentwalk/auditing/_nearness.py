@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -35,6 +36,21 @@ class Nearness(NamedTuple):
     keys: NDArray[np.bytes_]
 
 
+class Chunk(NamedTuple):
+    """Consecutive records of a release: where they are, their keys, their features by space."""
+
+    part: slice
+    keys: NDArray[np.bytes_]
+    features: dict[str, NDArray[Any]]
+
+
+def read_chunks(spaces: dict[str, Any], X_syn: NDArray[Any]) -> Iterator[Chunk]:
+    """Yield a release, such as a memory map, in parts whose features fit into memory."""
+    for part in gen_batches(len(X_syn), max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))):
+        rows = np.asarray(X_syn[part])
+        yield Chunk(part, row_keys(rows), extract(spaces, rows, "X_syn"))
+
+
 def measure_nearness(
     spaces: dict[str, Any],
     X_syn: NDArray[Any],
@@ -65,9 +81,9 @@ def measure_nearness(
         real = {s: np.concatenate([members.features[s], holdout.features[s]]) for s in spaces}
     exposures = {s: np.full(len(rows), np.inf) for s, rows in real.items()}
     sums, keys = dict.fromkeys(spaces, 0.0), []
-    for part in gen_batches(len(X_syn), max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))):
-        keys.append(row_keys(X_syn[part]))
-        for space, rows in extract(spaces, X_syn[part], "X_syn").items():
+    for chunk in read_chunks(spaces, X_syn):
+        keys.append(chunk.keys)
+        for space, rows in chunk.features.items():
             sums[space] += float(indices[space].kneighbors(rows)[0].sum())
             if space in real:
                 np.minimum(exposures[space], exposure(real[space], rows), out=exposures[space])

@@ -16,7 +16,9 @@ from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.metrics import Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+EDITIONS = ("releasable", "internal")
+DISTRIBUTIONS = ("bins", "member_counts", "holdout_counts", "sham_counts")
 
 
 @dataclass(frozen=True)
@@ -133,22 +135,45 @@ class AuditReport:
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values; NaN becomes None."""
+    def to_dict(self, *, edition: str = "releasable") -> dict[str, Any]:
+        """Return the report as JSON values; NaN becomes None.
+
+        Parameters
+        ----------
+        edition : {"releasable", "internal"}, default="releasable"
+            "internal" also has the distributions of exposures, whose ends are single subjects'.
+
+        Returns
+        -------
+        report : dict
+            By the names of the attributes.
+
+        Raises
+        ------
+        ValueError
+            For another edition.
+        """
+        _check_edition(edition)
         plain: dict[str, Any] = _plain(asdict(self))
+        if edition == "releasable":
+            for figures in plain["spaces"]:
+                for name in DISTRIBUTIONS:
+                    del figures[name]
         return plain
 
-    def to_json(self, path: str | PathLike[str]) -> None:
+    def to_json(self, path: str | PathLike[str], *, edition: str = "releasable") -> None:
         """Write `to_dict` to a file.
 
         Parameters
         ----------
         path : path-like
             Written anew.
+        edition : {"releasable", "internal"}, default="releasable"
+            See `to_dict`.
         """
-        Path(path).write_text(
-            json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        plain = self.to_dict(edition=edition)
+        text = json.dumps(plain, indent=2, allow_nan=False)
+        Path(path).write_text(text + "\n", encoding="utf-8")
 
     def to_html(
         self,
@@ -174,8 +199,7 @@ class AuditReport:
         ValueError
             For another edition, or for `matches` in the releasable one.
         """
-        if edition not in ("releasable", "internal"):
-            raise ValueError(f"edition={edition!r}; expected 'releasable' or 'internal'")
+        _check_edition(edition)
         if matches is not None and edition != "internal":
             raise ValueError(
                 "matches hold real images; they go into edition='internal' alone, which must not "
@@ -183,6 +207,11 @@ class AuditReport:
             )
         page = render_report(self, internal=edition == "internal", matches=matches)
         Path(path).write_text(page, encoding="utf-8")
+
+
+def _check_edition(edition: str) -> None:
+    if edition not in EDITIONS:
+        raise ValueError(f"edition={edition!r}; expected 'releasable' or 'internal'")
 
 
 def _plain(value: Any) -> Any:

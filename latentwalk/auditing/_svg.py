@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from math import log10
 
-WIDTH, HEIGHT, MARGIN = 440, 310, 60
+WIDTH, HEIGHT, MARGIN = 440, 290, 60
+LINE, HEADROOM = 15, 1.2  # a legend's line; the highest bar leaves room for three
 COLOURS = ("#0b6e99", "#b4511f", "#5b7f2b", "#7a4b94", "#555555")
 
 
@@ -29,7 +30,9 @@ def roc_svg(
         outline = [*zip(fprs, lower, strict=True), *reversed(list(zip(fprs, upper, strict=True)))]
         parts.append(_region([place(f, t) for f, t in outline], colour))
         parts.append(_line([place(f, t) for f, t in zip(fprs, tprs, strict=True)], colour))
-        parts.append(_text(MARGIN + 8, MARGIN + 15 * row, name, "start", colour))
+        # below the diagonal, where no curve of a leak comes
+        line = HEIGHT - MARGIN - 8 - LINE * (len(curves) - 1 - row)
+        parts.append(_text(WIDTH - MARGIN - 8, line, name, "end", colour))
     for tick in (0.001, 0.01, 0.1, 1.0):
         x, y = place(tick, tick)
         parts.append(_text(x, HEIGHT - MARGIN + 16, f"{tick:g}", "middle"))
@@ -39,7 +42,7 @@ def roc_svg(
 
 def histogram_svg(title: str, bins: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
     """Step outlines of histograms over the same bins; a third one is dashed."""
-    top = max(max(values) for values in shares.values()) or 1.0
+    top = HEADROOM * max(max(values) for values in shares.values()) or 1.0
     span = (bins[-1] - bins[0]) or 1.0
 
     def place(value: float, share: float) -> tuple[float, float]:
@@ -57,7 +60,7 @@ def histogram_svg(title: str, bins: Sequence[float], shares: Mapping[str, Sequen
             for point in (place(left, share), place(right, share))
         ]
         parts.append(_line(steps, colour, dashed=row == 2))
-        parts.append(_text(WIDTH - MARGIN - 6, MARGIN - 14 + 15 * row, name, "end", colour))
+        parts.append(_text(WIDTH - MARGIN - 6, MARGIN / 2 + LINE * (row + 1), name, "end", colour))
     for edge in (bins[0], bins[-1]):
         parts.append(_text(place(edge, 0)[0], HEIGHT - MARGIN + 16, f"{edge:.3g}", "middle"))
     return _frame(parts, "exposure (distance)", "share of subjects", title)
@@ -113,11 +116,11 @@ def _text(x: float, y: float, text: str, anchor: str, colour: str = "#222222") -
 
 def _frame(parts: Sequence[str], x_label: str, y_label: str, title: str) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT - LINE}" role="img" aria-label="{escape(title)}">'
         f'<rect x="{MARGIN}" y="{MARGIN / 2}" width="{WIDTH - 2 * MARGIN}" '
         f'height="{HEIGHT - 1.5 * MARGIN}" fill="none" stroke="#bbbbbb"/>'
         + "".join(parts)
-        + _text(WIDTH / 2, HEIGHT - 8, x_label, "middle")
+        + _text(WIDTH / 2, HEIGHT - MARGIN + 36, x_label, "middle")
         + f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text></svg>"
     )

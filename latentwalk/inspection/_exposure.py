@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 
 
 class ExposureDisplay:
-    """Distributions of exposure, members against held-out subjects.
+    """Distributions of exposure, members against held-out subjects and against the sham.
 
-    Where the release says no more about members than about others, the two lie on each other.
+    Where the release says no more about members than about others, the two lie on each other. The
+    sham, where the auditor was fitted with reference records, is members' distance to these: what
+    a release that nobody's data made would give.
     Distributions over few subjects are internal.
 
     Parameters
@@ -22,6 +24,8 @@ class ExposureDisplay:
         Shares of the subjects.
     space : str
         The feature space.
+    sham_shares : sequence of float of length n_bins, default=()
+        Shares of the members by their distance to the nearest reference record; empty for none.
 
     Attributes
     ----------
@@ -49,11 +53,13 @@ class ExposureDisplay:
         member_shares: Sequence[float],
         holdout_shares: Sequence[float],
         space: str,
+        sham_shares: Sequence[float] = (),
     ) -> None:
         self.bins = bins
         self.member_shares = member_shares
         self.holdout_shares = holdout_shares
         self.space = space
+        self.sham_shares = sham_shares
 
     @classmethod
     def from_estimator(
@@ -88,6 +94,7 @@ class ExposureDisplay:
             member_shares=found.member_counts,
             holdout_shares=found.holdout_counts,
             space=found.space,
+            sham_shares=found.sham_counts,
         ).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
@@ -108,6 +115,8 @@ class ExposureDisplay:
         ax = plt.subplots()[1] if ax is None else ax
         ax.stairs(self.member_shares, self.bins, label="members")
         ax.stairs(self.holdout_shares, self.bins, label="held-out", linestyle="--")
+        if len(self.sham_shares):
+            ax.stairs(self.sham_shares, self.bins, label="members, sham release", linestyle=":")
         ax.set(xlabel=f"exposure in space {self.space}", ylabel="share of subjects")
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure

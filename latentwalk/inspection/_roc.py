@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 
 class AttackROCDisplay:
     """True-positive rates of the distance attack at low false-positive rates.
 
-    Log-log, since a few exposed members show at the left end alone; the diagonal is chance.
+    Log-log, since a few exposed members show at the left end alone; the diagonal is chance. The
+    shaded region has the interval of each rate by itself.
 
     Parameters
     ----------
@@ -19,6 +21,8 @@ class AttackROCDisplay:
         False-positive rates.
     curves : mapping of str to sequence of float of length n_points
         True-positive rates by feature space.
+    regions : mapping of str to pair of sequence of float of length n_points, default=None
+        Lower and upper bounds of each of the rates, by feature space: shaded.
 
     Attributes
     ----------
@@ -35,14 +39,23 @@ class AttackROCDisplay:
     --------
     >>> import matplotlib; matplotlib.use("agg")
     >>> from latentwalk.inspection import AttackROCDisplay
-    >>> display = AttackROCDisplay(fprs=[0.01, 0.1, 1], curves={"pixels": [0.2, 0.4, 1]}).plot()
+    >>> fprs, curves = [0.01, 0.1, 1], {"pixels": [0.2, 0.4, 1]}
+    >>> regions = {"pixels": ([0.1, 0.3, 1], [0.3, 0.5, 1])}
+    >>> display = AttackROCDisplay(fprs=fprs, curves=curves, regions=regions).plot()
     >>> display.ax_.get_xscale()
     'log'
     """
 
-    def __init__(self, *, fprs: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self,
+        *,
+        fprs: Sequence[float],
+        curves: Mapping[str, Sequence[float]],
+        regions: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    ) -> None:
         self.fprs = fprs
         self.curves = curves
+        self.regions = regions
 
     @classmethod
     def from_estimator(cls, estimator: Any, X_syn: ArrayLike, *, ax: Any = None) -> Self:
@@ -70,7 +83,8 @@ class AttackROCDisplay:
         if not report.spaces:
             raise ValueError("the report has no figures: the auditor was fitted without X_holdout")
         curves = {s.space: s.roc for s in report.spaces}
-        return cls(fprs=report.roc_fprs, curves=curves).plot(ax=ax)
+        regions = {s.space: (s.roc_low, s.roc_high) for s in report.spaces}
+        return cls(fprs=report.roc_fprs, curves=curves, regions=regions).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw.
@@ -92,7 +106,10 @@ class AttackROCDisplay:
         ax.plot([lowest, 1], [lowest, 1], color="grey", linestyle=":", label="chance")
         for name, tprs in self.curves.items():
             # a rate of zero has no place on a logarithmic axis
-            ax.plot(self.fprs, [max(t, lowest) for t in tprs], marker=".", label=name)
+            line, *_ = ax.plot(self.fprs, np.maximum(tprs, lowest), marker=".", label=name)
+            if self.regions and name in self.regions:
+                low, high = np.maximum(self.regions[name], lowest)
+                ax.fill_between(self.fprs, low, high, color=line.get_color(), alpha=0.15)
         ax.set(
             xscale="log",
             yscale="log",

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom
 
+from latentwalk.metrics._strata import find_leading, n_certain, stratified_p_value
+
 WEIGHTS = (0.65, 0.35)
+Strata = tuple[ArrayLike, ArrayLike]
 
 
 class ExactTest(NamedTuple):
@@ -66,7 +69,13 @@ def ranks_to_test(m: int, fpr: float = 0.01) -> tuple[int, ...]:
     return (1, second) if second > 1 else (1,)
 
 
-def exact_test(members: ArrayLike, holdout: ArrayLike, *, fpr: float = 0.01) -> ExactTest:
+def exact_test(
+    members: ArrayLike,
+    holdout: ArrayLike,
+    *,
+    fpr: float = 0.01,
+    strata: Strata | None = None,
+) -> ExactTest:
     """Test whether members' exposures differ from those of exchangeable held-out subjects.
 
     Counts the members before the r-th nearest held-out subject, for ``r = 1`` (a few copies)
@@ -82,6 +91,9 @@ def exact_test(members: ArrayLike, holdout: ArrayLike, *, fpr: float = 0.01) -> 
         Exposures of held-out subjects, of as many draws.
     fpr : float, default=0.01
         Sets the second rank.
+    strata : pair of array-like of int of shape (n_members,), (n_holdout,), default=None
+        Numbers from 0 of the stratum of each subject, such as those with as many images: only
+        within these are members and held-out subjects taken for exchangeable. None is one.
 
     Returns
     -------
@@ -103,14 +115,18 @@ def exact_test(members: ArrayLike, holdout: ArrayLike, *, fpr: float = 0.01) -> 
     >>> exact_test(np.append(holdout[10:], -np.ones(10)), holdout).p_value < 0.01
     True
     """
-    members, holdout = _draws(members), _draws(holdout)
-    near = _joined(_counts(members, holdout, fpr), members.shape[1], holdout.shape[1])
-    far = _joined(_counts(holdout, members, fpr), holdout.shape[1], members.shape[1])
+    near = _Side(members, holdout, fpr, strata).p_value()
+    far = _Side(holdout, members, fpr, None if strata is None else strata[::-1]).p_value()
     return ExactTest(min(1.0, 2 * min(near, far)), near, far)
 
 
 def n_exposed_lower(
-    members: ArrayLike, holdout: ArrayLike, *, alpha: float = 0.05, fpr: float = 0.01
+    members: ArrayLike,
+    holdout: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    fpr: float = 0.01,
+    strata: Strata | None = None,
 ) -> int:
     """Return a lower confidence bound on the number of members that are exposed.
 
@@ -126,6 +142,8 @@ def n_exposed_lower(
         The bound exceeds the truth in at most this share of releases.
     fpr : float, default=0.01
         Sets the second rank of the test.
+    strata : pair of array-like of int, default=None
+        See `exact_test`.
 
     Returns
     -------
@@ -140,26 +158,24 @@ def n_exposed_lower(
     >>> n_exposed_lower(np.append(holdout[50:] + 0.5, np.full(50, -1.0)), holdout)
     46
     """
-    members, holdout = _draws(members), _draws(holdout)
-    n, m = members.shape[1], holdout.shape[1]
-    counts = _counts(members, holdout, fpr)
-    low, high = 0, max(int(np.max(c)) for c in counts.values())
+    side = _Side(members, holdout, fpr, strata)
+    low, high = 0, side.n_leading
     while low < high:  # the p-value grows with L
         middle = (low + high) // 2
-        exceeds = _joined({r: c - middle for r, c in counts.items()}, n - middle, m) > alpha
-        low, high = (low, middle) if exceeds else (middle + 1, high)
+        low, high = (low, middle) if side.p_value(middle) > alpha else (middle + 1, high)
     return low
 
 
 def smallest_detectable_leak(
-    n_members: int, n_holdout: int, *, alpha: float = 0.05, fpr: float = 0.01
+    n_members: ArrayLike, n_holdout: ArrayLike, *, alpha: float = 0.05, fpr: float = 0.01
 ) -> float:
     """Return the smallest share of exposed members that the near side is certain to find.
 
     Parameters
     ----------
-    n_members, n_holdout : int
-        Numbers of subjects.
+    n_members, n_holdout : int or array-like of int of shape (n_strata,)
+        Numbers of subjects, by stratum where the test has strata; the exposed members are then
+        where they are hardest to find.
     alpha : float, default=0.05
         The level left for the near side, after Bonferroni over directions and spaces.
     fpr : float, default=0.01
@@ -177,17 +193,68 @@ def smallest_detectable_leak(
     >>> smallest_detectable_leak(1000, 1000, alpha=0.025)
     0.006
     """
-    counts = np.arange(1, n_members + 1)
-    ranks = ranks_to_test(n_holdout, fpr)
-    p = np.min(
-        [rank_p_value(counts, n_members, n_holdout, r) / w for r, w in _weighted(ranks)], axis=0
-    )
-    found = np.flatnonzero(p <= alpha)
-    return float(counts[found[0]] / n_members) if len(found) else float("nan")
+    n, m = np.atleast_1d(np.asarray(n_members)), np.atleast_1d(np.asarray(n_holdout))
+    weighted = _weighted(ranks_to_test(int(m.sum()), fpr))
+    if len(n) == 1:
+        counts = np.arange(1, n[0] + 1)
+        p = np.min([rank_p_value(counts, n[0], m[0], r) / w for r, w in weighted], axis=0)
+        certain = counts[p <= alpha].tolist()
+    else:
+        found = [n_certain(n, m, r, alpha * w) for r, w in weighted]
+        certain = [count for count in found if count is not None]
+    return float(min(certain) / n.sum()) if certain else float("nan")
+
+
+class _Side:
+    """One direction of the test: who of `first` is before the r-th of `second`, in each draw."""
+
+    def __init__(
+        self, first: ArrayLike, second: ArrayLike, fpr: float, strata: Strata | None
+    ) -> None:
+        draws, others = _draws(first), _draws(second)
+        places = _places(strata, draws.shape[1], others.shape[1])
+        n_strata = 1 + max(int(p.max()) for p in places)
+        self.n, self.m = (np.bincount(p, minlength=n_strata) for p in places)
+        self.weighted = _weighted(ranks_to_test(others.shape[1], fpr))
+        self.leading = {
+            r: [find_leading(a, b, places, r, n_strata) for a, b in zip(draws, others, strict=True)]
+            for r, _ in self.weighted
+        }
+
+    @property
+    def n_leading(self) -> int:
+        """The most of `first` that lead, over ranks and draws."""
+        return max(int(one.before.sum()) for found in self.leading.values() for one in found)
+
+    def p_value(self, n_removed: int = 0) -> float:
+        """One p-value of all ranks and draws, `n_removed` of `first` taken away."""
+        joined = np.min([self._of_rank(r, n_removed) / w for r, w in self.weighted], axis=0)
+        p = np.minimum(joined, 1.0)
+        return float(p[0] if len(p) == 1 else min(1.0, 2 * p.mean()))
+
+    def _of_rank(self, r: int, n_removed: int) -> NDArray[np.float64]:
+        found = self.leading[r]
+        if len(self.n) == 1:
+            counts = np.array([one.before[0] for one in found])
+            return rank_p_value(counts - n_removed, self.n[0] - n_removed, self.m[0], r)
+        return np.array([stratified_p_value(one, self.n, self.m, n_removed) for one in found])
 
 
 def _weighted(ranks: tuple[int, ...]) -> list[tuple[int, float]]:
     return [(ranks[0], 1.0)] if len(ranks) == 1 else list(zip(ranks, WEIGHTS, strict=True))
+
+
+def _places(strata: Strata | None, n: int, m: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    if strata is None:
+        return np.zeros(n, dtype=np.intp), np.zeros(m, dtype=np.intp)
+    first, second = (np.asarray(s) for s in strata)
+    for places, size in ((first, n), (second, m)):
+        if places.shape != (size,) or places.dtype.kind not in "iu" or places.min() < 0:
+            raise ValueError(
+                f"strata have shape {places.shape} and dtype {places.dtype}; expected for each of "
+                f"{size} subjects an int from 0"
+            )
+    return first.astype(np.intp), second.astype(np.intp)
 
 
 def _draws(values: ArrayLike) -> NDArray[np.float64]:
@@ -198,21 +265,3 @@ def _draws(values: ArrayLike) -> NDArray[np.float64]:
             "(n_draws, n_subjects), at least one and none NaN"
         )
     return values
-
-
-def _counts(
-    first: NDArray[np.float64], second: NDArray[np.float64], fpr: float
-) -> dict[int, NDArray[np.intp]]:
-    """For each rank r, how many of `first` are before the r-th of `second`, in each draw."""
-    ordered = np.sort(second, axis=1)
-    return {
-        r: (first < ordered[:, r - 1 : r]).sum(axis=1) for r in ranks_to_test(second.shape[1], fpr)
-    }
-
-
-def _joined(counts: dict[int, NDArray[np.intp]], n: int, m: int) -> float:
-    """One p-value of all ranks and draws."""
-    weighted = _weighted(tuple(counts))
-    p = np.min([rank_p_value(counts[r], n, m, r) / w for r, w in weighted], axis=0)
-    p = np.minimum(p, 1.0)
-    return float(p[0] if len(p) == 1 else min(1.0, 2 * p.mean()))

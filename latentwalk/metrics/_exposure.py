@@ -64,11 +64,11 @@ def subject_minima(
     values: ArrayLike,
     codes: ArrayLike,
     *,
-    n_images: int,
+    n_images: ArrayLike,
     n_draws: int = 1,
     random_state: Any = None,
 ) -> NDArray[np.float64]:
-    """Return each subject's smallest value over the same number of images, drawn at random.
+    """Return each subject's smallest value over some of its images, drawn at random.
 
     A minimum over more images is smaller, so subjects compare only over equal numbers.
 
@@ -78,8 +78,9 @@ def subject_minima(
         A value an image, such as its exposure.
     codes : array-like of shape (n_samples,)
         Subject codes 0..n_subjects-1.
-    n_images : int
-        Images drawn from every subject, without replacement; at most the fewest that one has.
+    n_images : int or array-like of int of shape (n_subjects,)
+        Images drawn from every subject, or from each, without replacement; at most as many as it
+        has.
     n_draws : int, default=1
         Independent draws.
     random_state : int, RandomState or None, default=None
@@ -93,7 +94,7 @@ def subject_minima(
     Raises
     ------
     ValueError
-        When a subject has fewer than `n_images` images.
+        When a subject has fewer images, or none is to be drawn.
 
     Examples
     --------
@@ -103,15 +104,19 @@ def subject_minima(
     """
     values, codes = np.asarray(values, dtype=np.float64), np.asarray(codes)
     counts = np.bincount(codes)
-    if n_images < 1 or n_images > counts.min():
+    drawn = np.broadcast_to(np.asarray(n_images), counts.shape)
+    if drawn.min() < 1 or (drawn > counts).any():
         raise ValueError(
-            f"n_images={n_images}; expected 1 to {counts.min()}, the fewest images of a subject"
+            f"n_images={n_images!r}; expected 1 to {counts.min()}, the fewest images of a subject, "
+            "or for each subject at most as many as it has"
         )
     rng = check_random_state(random_state)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    picks = starts[:, None] + np.arange(n_images)  # (n_subjects, n_images)
+    ordered = np.sort(codes)
+    place = np.arange(len(codes)) - np.searchsorted(ordered, ordered)
+    kept = place < drawn[ordered]
+    starts = np.concatenate([[0], np.cumsum(drawn)[:-1]])
     minima = np.empty((n_draws, len(counts)))
     for draw in range(n_draws):
         order = np.lexsort((rng.random_sample(len(values)), codes))
-        minima[draw] = values[order][picks].min(axis=1)
+        minima[draw] = np.minimum.reduceat(values[order][kept], starts)
     return minima

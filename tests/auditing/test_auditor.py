@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from latentwalk.auditing import PrivacyAuditor
-from latentwalk.metrics import Verdict
+from latentwalk.metrics import Verdict, match_keys
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -258,6 +258,36 @@ def test_a_memory_map_is_read_by_chunks(tmp_path, monkeypatch):
         assert one.mean_minimum_distance == pytest.approx(other.mean_minimum_distance)
         assert (one.roc, one.p_value) == (other.roc, other.p_value)
         np.testing.assert_allclose(one.bins, other.bins)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_the_table_is_made_by_chunks_too(tmp_path, monkeypatch, held_out):
+    members = images(60, 0)
+    release = np.concatenate([images(70, 2), members[:20], members[5:15]])
+    np.save(tmp_path / "release.npy", release)
+    auditor = PrivacyAuditor(random_state=0)
+    auditor.fit(members, X_holdout=images(120, 1) if held_out else None)
+    whole = auditor.transform(release)
+    monkeypatch.setattr("latentwalk.auditing._nearness.CHUNK_VALUES", 40 * 3 * 8 * 8)
+    monkeypatch.setattr("latentwalk.auditing._rows.match_keys", counted := Counted(match_keys))
+    read = np.load(tmp_path / "release.npy", mmap_mode="r")
+    np.testing.assert_array_equal(auditor.transform(read), whole)
+    assert counted.lengths == [40, 40, 20]
+    np.testing.assert_array_equal(auditor.score_samples(read), whole[:, 0])
+    if held_out:  # of equal copies in two chunks, the first is the member's nearest
+        assert (whole[70:90, 5] == 1).all() and (whole[90:, 5] == 0).all()
+        assert (auditor.predict(read) == -1)[70:].tolist() == [True] * 30
+
+
+class Counted:
+    """A function that remembers how many rows it was given."""
+
+    def __init__(self, function):
+        self.function, self.lengths = function, []
+
+    def __call__(self, rows, *others):
+        self.lengths.append(len(rows))
+        return self.function(rows, *others)
 
 
 def test_forget_and_pickle(auditor):

@@ -33,9 +33,23 @@ def test_json_is_standard_and_complete(audited, tmp_path):
     text = (tmp_path / "report.json").read_text()
     read = json.loads(text)
     assert read == report.to_dict()
-    assert read["verdict"] == "LEAK" and read["schema_version"] == 2
+    assert read["verdict"] == "LEAK" and read["schema_version"] == 3
     assert read["spaces"][0]["space"] == "pixels" and len(read["controls"]) == 1
     assert "NaN" not in text
+
+
+def test_the_releasable_json_has_no_single_subject(audited, tmp_path):
+    _, report = audited
+    for edition in ("releasable", "internal"):
+        report.to_json(tmp_path / f"{edition}.json", edition=edition)
+    released, inside = ((tmp_path / f"{e}.json").read_text() for e in ("releasable", "internal"))
+    farthest = repr(report.spaces[0].bins[-1])  # one subject's exposure
+    assert farthest in inside and farthest not in released
+    assert "bins" not in released and "counts" not in released and "patient-" not in inside
+    assert json.loads(released)["spaces"][0]["p_near"] == report.spaces[0].p_near
+    with pytest.raises(ValueError, match="edition='public'"):
+        report.to_json(tmp_path / "other.json", edition="public")
+    assert not (tmp_path / "other.json").exists()
 
 
 def test_the_region_holds_the_curve_and_the_sham_is_counted():
@@ -64,6 +78,8 @@ def test_the_releasable_page_has_aggregates_alone(audited, tmp_path):
     report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "LEAK" in page and "Threat model" in page and "ROC" in page
+    assert f"exposes {round(80 * report.smallest_detectable_leak)} or more of the 80" in page
+    assert "None of the audited feature spaces" in page and "INVALID" in page
     assert not embedded(page) and "patient-" not in page and "Exposures" not in page
     assert "$" not in page
     for word in ("safe", "private", "anonymous"):
