@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import nn
 
+from latentwalk.generators._checkpoints import replacing
 from latentwalk.generators._generator import Generator, stylegan2_spec
 from latentwalk.generators._network import State, as_floats, build_network, mean_latent
 from latentwalk.generators._official import read_official
@@ -113,9 +114,8 @@ def save_stylegan2(
     state = {k: v.contiguous().to(kind) for k, v in network.state_dict().items()}
     config = json.dumps(network.config.to_dict())
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    save_file(state, partial, metadata={"format": FORMAT, "config": config})
-    os.replace(partial, path)
+    with replacing(path, "the weights file") as partial:
+        save_file(state, partial, metadata={"format": FORMAT, "config": config})
     return load_generator(path)
 
 
