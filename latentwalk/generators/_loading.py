@@ -16,8 +16,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from latentwalk.generators._checkpoints import replacing
-from latentwalk.generators._generator import Generator, stylegan2_spec
-from latentwalk.generators._network import State, as_floats, build_network, mean_latent
+from latentwalk.generators._generator import Generator
+from latentwalk.generators._network import (
+    State,
+    as_floats,
+    build_network,
+    mean_latent,
+    stylegan2_spec,
+)
 from latentwalk.generators._official import read_official
 from latentwalk.generators._restricted_pickle import RefusedError
 from latentwalk.generators._rosinality import read_rosinality
@@ -42,9 +48,8 @@ OTHER_KINDS = {
     b"<": "an HTML or XML page: the download returned a page instead of the file",
 }
 TORCHSCRIPT = (
-    "it is a TorchScript archive, which is a program and would be executed; if you trust it, load "
-    "torch.jit.load(path).state_dict() into the module that it was made from, and pass that to "
-    "Generator.from_module"
+    "it is a TorchScript archive, which is a program and would be executed; if you trust it, use "
+    "Generator.from_module(torch.jit.load(path), w_dim, image_shape)"
 )
 
 
@@ -82,7 +87,8 @@ def load_generator(path: str | os.PathLike[str], *, strict: bool = True) -> Gene
         When there is no such file.
     ValueError
         When the file is corrupt, is not a generator, holds what is refused (the message names it),
-        or holds a network that is not supported, as StyleGAN3.
+        holds a network that is not supported, as StyleGAN3, or is a TorchScript archive, which
+        would be executed (the message says how to open one that is trusted).
 
     Examples
     --------
