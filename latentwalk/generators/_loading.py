@@ -162,11 +162,12 @@ def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
 
 def _read(content: bytes, strict: bool) -> tuple[StyleGAN2Config, State]:
     if content[:4] == b"PK\x03\x04":
-        return read_rosinality(_read_zip(content, strict))
+        return read_rosinality(_read_zip(content, strict), len(content))
     if content[8:9] == b"{":
         return _read_safetensors(content)
     if content.startswith(TORCH_STREAM):
-        return read_rosinality(read_stream(content, CHECKPOINT, strict=strict))
+        checkpoint = read_stream(content, CHECKPOINT, strict=strict)
+        return read_rosinality(checkpoint, len(content))
     if content[:1] and content[0] in PICKLE_STARTS:
         return read_official(content, strict=strict)
     raise RefusedError(f"it is {_kind(content)}, not a generator's weights")
