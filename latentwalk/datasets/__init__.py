@@ -1,7 +1,16 @@
-"""Images in: the real data of the examples with a generator for it, and splits by patient."""
+"""Images in: folders, DICOM, real data with a generator for it, and splits by patient."""
 
 from latentwalk.datasets._dermoscopy import fetch_dermoscopy
 from latentwalk.datasets._dermoscopy_generator import dermoscopy_generator_path
+from latentwalk.datasets._folder import load_image_folder
+from latentwalk.datasets._image_files import ImageFiles
 from latentwalk.datasets._split import PatientSplit, split_patients
 
-__all__ = ["PatientSplit", "dermoscopy_generator_path", "fetch_dermoscopy", "split_patients"]
+__all__ = [
+    "ImageFiles",
+    "PatientSplit",
+    "dermoscopy_generator_path",
+    "fetch_dermoscopy",
+    "load_image_folder",
+    "split_patients",
+]

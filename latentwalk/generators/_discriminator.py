@@ -65,10 +65,15 @@ class DiscriminatorBlock(nn.Module):
         return (self.conv1(self.conv0(x)) + self.skip(x)) * sqrt(0.5)
 
 
-def minibatch_deviation(x: Tensor, group_size: int = 4) -> Tensor:
+def group_size(n_images: int, largest: int = 4) -> int:
+    """Images in each group of a batch: as many as divide it evenly, up to `largest`."""
+    return next(g for g in range(min(largest, n_images), 0, -1) if n_images % g == 0)
+
+
+def minibatch_deviation(x: Tensor) -> Tensor:
     """Append a channel with the mean deviation over each group of images."""
     n, channels, height, width = x.shape
-    size = next(g for g in range(min(group_size, n), 0, -1) if n % g == 0)
+    size = group_size(n)
     y = x.reshape(size, -1, channels, height, width)
     y = (y.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # (n / size,)
     y = y.repeat(size)[:, None, None, None].expand(n, 1, height, width)

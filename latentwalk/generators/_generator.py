@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -17,14 +18,15 @@ from torch import Tensor, nn
 
 from latentwalk.generators._cache import latent_moments, load_network
 from latentwalk.generators._classes import one_hot
+from latentwalk.generators._network import stylegan2_spec
 from latentwalk.generators._sources import (
-    DecoderNetwork,
     HeldByValue,
     Source,
     check_decoder,
     hash_packed,
+    hold_decoder,
 )
-from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._stylegan2 import StyleGAN2
 from latentwalk.utils import pack_module, resolve_device, to_numpy
 
 LatentSpace = Literal["w", "w+", "z"]
@@ -110,7 +112,8 @@ class Generator:
         ----------
         module : nn.Module
             Called with latents of shape ``(n, w_dim)``, it returns images of shape
-            ``(n, *image_shape)``, differentiably. It is copied, put in eval mode and frozen.
+            ``(n, *image_shape)``, differentiably. It is copied, put in eval mode and frozen. A
+            TorchScript module, as from ``torch.jit.load``, is a program: pass one that you trust.
         w_dim : int
             Width of its latents, which are taken as standard normal.
         image_shape : tuple (n_channels, height, width)
@@ -129,7 +132,7 @@ class Generator:
             When the module does not turn ``(2, w_dim)`` latents into ``(2, *image_shape)`` images.
         """
         shape = tuple(int(s) for s in image_shape)
-        packed = pack_module(DecoderNetwork(copy.deepcopy(module)).eval())
+        source, digest = hold_decoder(module)
         spec = {
             "image_shape": shape,
             "w_dim": int(w_dim),
@@ -140,7 +143,8 @@ class Generator:
             if output_range is None
             else (float(output_range[0]), float(output_range[1])),
         }
-        generator = cls(HeldByValue(packed), spec, hash_packed(packed, json.dumps(spec)))
+        sha256 = hashlib.sha256((digest + json.dumps(spec)).encode()).hexdigest()
+        generator = cls(source, spec, sha256)
         check_decoder(generator)
         return generator
 
@@ -377,16 +381,3 @@ class Generator:
         classes = f", n_classes={self.n_classes}" if self.n_classes else ""
         name = "" if self.path is None else f"{Path(self.path).name!r}, "
         return f"Generator({name}{shape}, w_dim={self.w_dim}{classes}, sha256={self.sha256[:8]})"
-
-
-def stylegan2_spec(config: StyleGAN2Config) -> dict[str, Any]:
-    """Return a handle's public facts for a StyleGAN2 configuration."""
-    size = config.resolution
-    return {
-        "image_shape": (config.img_channels, size, size),
-        "w_dim": config.w_dim,
-        "z_dim": config.z_dim,
-        "num_ws": config.num_ws,
-        "n_classes": config.c_dim,
-        "output_range": (-1.0, 1.0),
-    }

@@ -15,8 +15,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import nn
 
-from latentwalk.generators._generator import Generator, stylegan2_spec
-from latentwalk.generators._network import State, as_floats, build_network, mean_latent
+from latentwalk.generators._checkpoints import replacing
+from latentwalk.generators._generator import Generator
+from latentwalk.generators._network import (
+    State,
+    as_floats,
+    build_network,
+    mean_latent,
+    stylegan2_spec,
+)
 from latentwalk.generators._official import read_official
 from latentwalk.generators._restricted_pickle import RefusedError
 from latentwalk.generators._rosinality import read_rosinality
@@ -41,9 +48,8 @@ OTHER_KINDS = {
     b"<": "an HTML or XML page: the download returned a page instead of the file",
 }
 TORCHSCRIPT = (
-    "it is a TorchScript archive, which is a program and would be executed; if you trust it, load "
-    "torch.jit.load(path).state_dict() into the module that it was made from, and pass that to "
-    "Generator.from_module"
+    "it is a TorchScript archive, which is a program and would be executed; if you trust it, use "
+    "Generator.from_module(torch.jit.load(path), w_dim, image_shape)"
 )
 
 
@@ -81,7 +87,8 @@ def load_generator(path: str | os.PathLike[str], *, strict: bool = True) -> Gene
         When there is no such file.
     ValueError
         When the file is corrupt, is not a generator, holds what is refused (the message names it),
-        or holds a network that is not supported, as StyleGAN3.
+        holds a network that is not supported, as StyleGAN3, or is a TorchScript archive, which
+        would be executed (the message says how to open one that is trusted).
 
     Examples
     --------
@@ -113,9 +120,8 @@ def save_stylegan2(
     state = {k: v.contiguous().to(kind) for k, v in network.state_dict().items()}
     config = json.dumps(network.config.to_dict())
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    save_file(state, partial, metadata={"format": FORMAT, "config": config})
-    os.replace(partial, path)
+    with replacing(path, "the weights file") as partial:
+        save_file(state, partial, metadata={"format": FORMAT, "config": config})
     return load_generator(path)
 
 
@@ -156,11 +162,12 @@ def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
 
 def _read(content: bytes, strict: bool) -> tuple[StyleGAN2Config, State]:
     if content[:4] == b"PK\x03\x04":
-        return read_rosinality(_read_zip(content, strict))
+        return read_rosinality(_read_zip(content, strict), len(content))
     if content[8:9] == b"{":
         return _read_safetensors(content)
     if content.startswith(TORCH_STREAM):
-        return read_rosinality(read_stream(content, CHECKPOINT, strict=strict))
+        checkpoint = read_stream(content, CHECKPOINT, strict=strict)
+        return read_rosinality(checkpoint, len(content))
     if content[:1] and content[0] in PICKLE_STARTS:
         return read_official(content, strict=strict)
     raise RefusedError(f"it is {_kind(content)}, not a generator's weights")

@@ -17,12 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.generators._official_names import ModuleRecord, official_names
-from latentwalk.generators._restricted_pickle import PickleMachine, RefusedError, Stub
+from latentwalk.generators._official_names import OFFICIAL, ModuleRecord
+from latentwalk.generators._restricted_pickle import (
+    PickleMachine,
+    RefusedError,
+    Stub,
+    some_names,
+)
 from latentwalk.generators._stylegan2 import SQRT2, StyleGAN2Config
-from latentwalk.generators._torch_records import TensorRecord
+from latentwalk.generators._torch_records import TensorRecord, read_tensors
 
-MAX_DEPTH, MAX_MODULES = 8, 10_000
+MAX_DEPTH, MAX_MODULES, MAX_TAPS = 8, 10_000, 64
 State = dict[str, NDArray[np.float32]]
 
 
@@ -34,7 +39,7 @@ def read_official(content: bytes, *, strict: bool = True) -> tuple[StyleGAN2Conf
     RefusedError
         When the file names anything unknown, has no G_ema, or holds another kind of network.
     """
-    top = PickleMachine(official_names(len(content)), strict=strict).load(BytesIO(content))
+    top = PickleMachine(OFFICIAL, strict=strict).load(BytesIO(content))
     modules = dict(_walk(_find_average(top)))
     _check_family(modules)
     tensors = {
@@ -45,7 +50,7 @@ def read_official(content: bytes, *, strict: bool = True) -> tuple[StyleGAN2Conf
     config = _config(modules, tensors)
     for path, module in modules.items():
         _check_attributes(path, module, config)
-    return config, {name: tensor.numpy() for name, tensor in tensors.items()}
+    return config, read_tensors(tensors, len(content))
 
 
 def _find_average(top: Any) -> ModuleRecord:
@@ -56,8 +61,7 @@ def _find_average(top: Any) -> ModuleRecord:
         return found
     if isinstance(found, Stub):
         raise RefusedError(f"its G_ema is a {found.name}, which is not a published network")
-    keys = ", ".join(sorted(map(str, top))[:8]) or "nothing"
-    raise RefusedError(f"it holds no network under G_ema, but {keys}")
+    raise RefusedError(f"it holds no network under G_ema, but {some_names(top)}")
 
 
 def _walk(root: ModuleRecord) -> Iterator[tuple[str, ModuleRecord]]:
@@ -120,10 +124,10 @@ def _config(modules: dict[str, ModuleRecord], tensors: dict[str, TensorRecord]) 
 def taps(kernel: NDArray[np.float32]) -> tuple[float, ...]:
     """The factor of a separable low-pass kernel of shape (n, n) with sum 1."""
     factor = kernel.sum(1)
-    if kernel.shape[0] != kernel.shape[1] or not np.allclose(
+    if not kernel.shape[0] == kernel.shape[1] <= MAX_TAPS or not np.allclose(
         np.outer(factor, factor), kernel, atol=1e-6
     ):
-        raise RefusedError("its resampling filter is not separable")
+        raise RefusedError(f"its resampling filter is not separable, of at most {MAX_TAPS} taps")
     return tuple(float(tap) for tap in factor)
 
 

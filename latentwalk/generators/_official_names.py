@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,21 @@ from latentwalk.generators._torch_records import (
     read_stream,
 )
 
+ARRAY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
+MAX_NAME = 100
+
+
+def as_dict(value: Any) -> dict[Any, Any]:
+    """The value where it is a dict, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _name(key: Any) -> str:
+    """The name of a module or a tensor, which paths are made of."""
+    if not isinstance(key, str) or len(key) > MAX_NAME:
+        raise RefusedError("its network has a part whose name is no name")
+    return key
+
 
 class ModuleRecord(Record):
     """A pickled module: the name of its class and its attributes."""
@@ -39,14 +54,14 @@ class ModuleRecord(Record):
     def children(self) -> dict[str, ModuleRecord]:
         """Its submodules by name."""
         items = as_dict(self.state.get("_modules")).items()
-        return {k: v for k, v in items if isinstance(k, str) and isinstance(v, ModuleRecord)}
+        return {_name(k): v for k, v in items if isinstance(v, ModuleRecord)}
 
     def tensors(self) -> Iterator[tuple[str, TensorRecord]]:
         """Its own tensors by name."""
         for kind in ("_parameters", "_buffers"):
             for name, value in as_dict(self.state.get(kind)).items():
                 if isinstance(value, TensorRecord):
-                    yield str(name), value
+                    yield _name(name), value
                 elif value is not None:
                     what = value.name if isinstance(value, Stub) else type(value).__name__
                     raise RefusedError(f"its G_ema holds {what} where a tensor is expected")
@@ -74,64 +89,37 @@ def make_scalar(dtype: Any, content: Any) -> Any:
     return np.frombuffer(content, dtype.code)[0].item()
 
 
-def official_names(limit: int) -> Allowed:
-    """The names in official files, and what stands for them.
-
-    `limit` is the length of the file: a stream that decodes the same long text over and over would
-    grow beyond it.
-    """
-    decode = _Budget(limit)
-    names: dict[tuple[str, str], Callable[..., Any] | None] = {
-        **TENSORS,
-        ("torch_utils.persistence", "_reconstruct_persistent_obj"): ModuleRecord,
-        ("dnnlib.util", "EasyDict"): make_dict,
-        ("torch.storage", "_load_from_bytes"): decode.storage,
-        ("_codecs", "encode"): decode.encode,
-        ("numpy", "dtype"): DtypeRecord,
-        ("numpy", "ndarray"): None,
-    }
-    for module in ("builtins", "__builtin__"):
-        names[module, "set"] = make_set
-    for module in ("numpy._core.multiarray", "numpy.core.multiarray"):
-        names[module, "scalar"] = make_scalar
-        names[module, "_reconstruct"] = _array_stub
-    return names
-
-
 def _array_stub(*args: Any) -> Stub:
     """Arrays are attributes of StyleGAN3 layers, which nothing here reads."""
     return Stub("numpy.ndarray")
 
 
-class _Budget:
-    """Decode the text and the storages of a file once."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = {"encode": limit, "storage": limit}
-
-    def _spend(self, kind: str, size: int) -> None:
-        self._left[kind] -= size
-        if self._left[kind] < 0:
-            raise RefusedError("it unpacks to more than its own size")
-
-    def encode(self, text: Any, encoding: Any) -> bytes:
-        """Stand in for ``_codecs.encode``: how protocol 2 holds bytes."""
-        if not isinstance(text, str) or encoding != "latin1":
-            raise RefusedError("it encodes something other than bytes")
-        self._spend("encode", len(text))
-        return text.encode("latin1")
-
-    def storage(self, content: Any) -> Storage:
-        """Stand in for ``torch.storage._load_from_bytes``."""
-        if not isinstance(content, bytes):
-            raise RefusedError("it has a storage that is not bytes")
-        self._spend("storage", len(content))
-        found = read_stream(content, STORAGES)
-        if not isinstance(found, Storage):
-            raise RefusedError("a torch stream in it is not a storage")
-        return found
+def _encode(text: Any, encoding: Any) -> bytes:
+    """Stand in for ``_codecs.encode``: how protocol 2 holds bytes."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise RefusedError("it encodes something other than bytes")
+    return text.encode("latin1")
 
 
-def as_dict(value: Any) -> dict[Any, Any]:
-    """The value where it is a dict, else an empty one."""
-    return value if isinstance(value, dict) else {}
+def _storage(content: Any) -> Storage:
+    """Stand in for ``torch.storage._load_from_bytes``."""
+    if not isinstance(content, bytes):
+        raise RefusedError("it has a storage that is not bytes")
+    found = read_stream(content, STORAGES)
+    if not isinstance(found, Storage):
+        raise RefusedError("a torch stream in it is not a storage")
+    return found
+
+
+OFFICIAL: Allowed = {
+    **TENSORS,
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"): ModuleRecord,
+    ("dnnlib.util", "EasyDict"): make_dict,
+    ("torch.storage", "_load_from_bytes"): _storage,
+    ("_codecs", "encode"): _encode,
+    ("numpy", "dtype"): DtypeRecord,
+    ("numpy", "ndarray"): None,
+    **{(module, "set"): make_set for module in ("builtins", "__builtin__")},
+    **{(module, "scalar"): make_scalar for module in ARRAY_MODULES},
+    **{(module, "_reconstruct"): _array_stub for module in ARRAY_MODULES},
+}

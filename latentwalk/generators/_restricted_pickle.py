@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from io import BytesIO
+from typing import Any, NamedTuple, NoReturn
 
 Allowed = Mapping[tuple[str, str], Callable[..., Any] | None]
 KeyTypes = (str, bytes, int, float, bool, type(None))
+# what honest files stay far under, and what a small file would need to take all time or memory:
+# bits of an integer, parts of a key, and what calls take in beside the length of the stream
+MAX_BITS, MAX_PARTS, MAX_GROWTH = 1024, 8, 4
 
 
 class RefusedError(ValueError):
@@ -27,16 +31,20 @@ class Global(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+        return f"{self.module}.{self.name}"[:200]
 
 
 class Stub:
     """What an unknown class becomes: it swallows what is done to it."""
 
-    __slots__ = ("name",)
+    __slots__ = ("_of",)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, of: str | Global) -> None:
+        self._of = of
+
+    @property
+    def name(self) -> str:
+        return str(self._of)
 
 
 class Record:
@@ -86,8 +94,9 @@ class PickleMachine:
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
+        self._budget = 0
 
-    def load(self, stream: BinaryIO) -> Any:
+    def load(self, stream: BytesIO) -> Any:
         """Return the value of the stream, which is left after its STOP.
 
         Raises
@@ -95,6 +104,7 @@ class PickleMachine:
         RefusedError
             When the stream holds a name or an opcode that is not allowed, or is corrupt.
         """
+        self._budget = MAX_GROWTH * stream.getbuffer().nbytes
         try:
             for opcode, arg, _ in pickletools.genops(stream):
                 self._step(opcode.name, arg)
@@ -106,6 +116,8 @@ class PickleMachine:
 
     def _step(self, name: str, arg: Any) -> None:
         if name in LITERALS:
+            if isinstance(arg, int) and arg.bit_length() > MAX_BITS:
+                raise RefusedError(f"it holds an integer of {arg.bit_length()} bits")
             self._stack.append(arg)
         elif name in GETS:
             self._stack.append(self._memo[arg])
@@ -241,18 +253,25 @@ class PickleMachine:
 
     def _call(self, target: Any, args: Any) -> Any:
         if isinstance(target, Stub):
-            return Stub(target.name)
+            return target
         if not isinstance(target, Global):
             raise RefusedError(f"it calls a {type(target).__name__}")
         if target not in self._allowed:
-            return Stub(str(target))
+            return Stub(target)
         handler = self._allowed[target]
         if handler is None or not isinstance(args, tuple):
             raise RefusedError(f"it calls {target}")
+        self._spend(args)
         try:
             return handler(*args)
         except TypeError as error:
             raise RefusedError(f"it calls {target} with unexpected arguments") from error
+
+    def _spend(self, args: tuple[Any, ...]) -> None:
+        """Refuse a stream that has the same values copied over and over."""
+        self._budget -= sum(len(arg) for arg in args if hasattr(arg, "__len__"))
+        if self._budget < 0:
+            raise RefusedError("it unpacks to more than its own size")
 
     def _build(self, arg: Any) -> None:
         (state,) = self._pop(1)
@@ -311,6 +330,12 @@ def refuse_name(found: Global) -> NoReturn:
     raise RefusedError(f"it names {found}, which is not part of a generator's weights{hint}")
 
 
+def some_names(keys: Iterable[Any]) -> str:
+    """Name a few keys of a file in an error; others than text cannot be told at any length."""
+    names = sorted(key[:60] for key in keys if isinstance(key, str))
+    return ", ".join(names[:8]) or "nothing"
+
+
 def make_dict(items: Iterable[Any] = ()) -> dict[Any, Any]:
     """Pairs to a dict, whose keys must be plain: hashing deep ones can exhaust the stack."""
     pairs = [(key, value) for key, value in items]
@@ -328,5 +353,5 @@ def make_set(items: Iterable[Any] = ()) -> set[Any]:
 def _check_keys(keys: Iterable[Any]) -> None:
     for key in keys:
         parts = key if isinstance(key, tuple) else (key,)
-        if not all(isinstance(part, (*KeyTypes, Stub)) for part in parts):
+        if len(parts) > MAX_PARTS or not all(isinstance(part, (*KeyTypes, Stub)) for part in parts):
             raise RefusedError(f"it has a {type(key).__name__} as a key")

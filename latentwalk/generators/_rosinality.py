@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwalk.generators._official import taps
-from latentwalk.generators._restricted_pickle import RefusedError
+from latentwalk.generators._restricted_pickle import RefusedError, some_names
 from latentwalk.generators._stylegan2 import StyleGAN2Config
-from latentwalk.generators._torch_records import TensorRecord
+from latentwalk.generators._torch_records import TensorRecord, read_tensors
 
 State = dict[str, NDArray[np.float32]]
 KERNEL = "convs.0.conv.blur.kernel"
@@ -34,13 +34,15 @@ RGB_PARTS = {
 }
 
 
-def read_rosinality(checkpoint: Any) -> tuple[StyleGAN2Config, State]:
+def read_rosinality(checkpoint: Any, file_size: int) -> tuple[StyleGAN2Config, State]:
     """Return configuration and tensors of a checkpoint; ``mapping.w_avg`` only where it has one.
 
     Parameters
     ----------
     checkpoint : dict
         With ``g_ema``, and ``latent_avg`` in converted files.
+    file_size : int
+        Bytes of the file, which hold all its numbers.
 
     Raises
     ------
@@ -51,13 +53,12 @@ def read_rosinality(checkpoint: Any) -> tuple[StyleGAN2Config, State]:
         raise RefusedError(f"it holds a {type(checkpoint).__name__}, not a dict with g_ema")
     found = checkpoint.get("g_ema")
     if not isinstance(found, dict):
-        keys = ", ".join(sorted(map(str, checkpoint))[:8]) or "nothing"
-        raise RefusedError(f"it holds no weights under g_ema, but {keys}")
-    tensors = {str(k): v for k, v in found.items() if isinstance(v, TensorRecord)}
+        raise RefusedError(f"it holds no weights under g_ema, but {some_names(checkpoint)}")
+    tensors = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, TensorRecord)}
     if len(tensors) < len(found):
         raise RefusedError("its g_ema holds something other than tensors")
     config = _config(tensors)
-    state = _rename(tensors, len(config.channels))
+    state = _rename(read_tensors(tensors, file_size), len(config.channels))
     latent = checkpoint.get("latent_avg")
     if isinstance(latent, TensorRecord):
         state["mapping.w_avg"] = latent.numpy().reshape(-1)
@@ -89,7 +90,7 @@ def _kernel(tensors: dict[str, TensorRecord]) -> NDArray[np.float32]:
     return tensors[KERNEL].numpy() * np.float32(0.25)
 
 
-def _rename(tensors: dict[str, TensorRecord], n_blocks: int) -> State:
+def _rename(tensors: State, n_blocks: int) -> State:
     """Tensors under the published names; what is unknown keeps its own and is refused later."""
     names = {"input.input": "synthesis.b4.const"}
     for old, new in _layers(n_blocks).items():
@@ -103,10 +104,10 @@ def _rename(tensors: dict[str, TensorRecord], n_blocks: int) -> State:
     for name, tensor in tensors.items():
         style = re.fullmatch(r"style\.([1-9]\d*)\.(weight|bias)", name)
         if style:
-            state[f"mapping.fc{int(style[1]) - 1}.{style[2]}"] = tensor.numpy()
+            state[f"mapping.fc{int(style[1]) - 1}.{style[2]}"] = tensor
         elif not name.endswith(".kernel"):
             new = names.get(name, name)
-            state[new] = _convert(new, tensor.numpy())
+            state[new] = _convert(new, tensor)
     return state
 
 

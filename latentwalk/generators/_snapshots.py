@@ -1,74 +1,105 @@
-"""What is looked at while a generator trains: sample sheets, and whether it copies its images."""
+"""What is looked at while a generator trains."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from latentwalk.features import resolve_features
 from latentwalk.generators._generator import Generator
-from latentwalk.metrics import exact_test, exposure, subject_minima
-from latentwalk.utils import to_float
+from latentwalk.generators._memorisation import HeldOut, MemorisationTest, coarse
+from latentwalk.generators._stylegan2 import StyleGAN2
+from latentwalk.metrics import frechet_distance, kernel_distance
+from latentwalk.utils import map_batches, to_float
 
-N_DRAWS = 10
+FIGURES = ("memorisation_p", "frechet_distance", "kernel_distance")
+MAX_SAMPLES = 5_000
+CHUNK = 500
 MAX_SIDE = 16
 
 
-class HeldOut(NamedTuple):
-    """Images of subjects that train nothing, and the subject codes of both sets."""
+class Snapshots:
+    """Sample sheets, the test for memorisation and fidelity, each where it is asked for.
 
-    images: NDArray[Any]
-    codes: NDArray[np.intp]
-    member_codes: NDArray[np.intp]
-
-
-def memorisation_p_value(
-    generator: Generator, members: NDArray[Any], held_out: HeldOut, *, seed: int = 0
-) -> float:
-    """Return the exact p-value that samples come nearer to members than to held-out subjects.
-
-    As many samples as members, compared by pixels at 8x8 or less: copies survive that, and a
-    distance there is not ruled by noise. The same number of images of each subject counts.
+    What they need of the real images is worked out once, before the training starts.
     """
-    samples, _ = generator.sample(len(members), random_state=seed, device="cpu")
-    features = _coarse(samples)
-    fewest = min(np.bincount(held_out.codes).min(), np.bincount(held_out.member_codes).min())
-    minima = [
-        subject_minima(
-            exposure(_coarse(images), features),
-            codes,
-            n_images=int(fewest),
-            n_draws=N_DRAWS,
-            random_state=seed,
-        )
-        for images, codes in (
-            (members, held_out.member_codes),
-            (held_out.images, held_out.codes),
-        )
-    ]
-    return exact_test(*minima).p_near
+
+    def __init__(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[np.int64] | None,
+        *,
+        held_out: HeldOut | None,
+        features: Any,
+        sheets: Path | None,
+        device: torch.device,
+    ) -> None:
+        self._sheets, self._device = sheets, device
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+        rows = np.sort(np.random.RandomState(0).permutation(len(images))[:MAX_SAMPLES])
+        self._n_samples = len(rows)
+        # samples have the classes of the images that they are compared with
+        self._y = None if labels is None else labels[rows]
+        self._test = None if held_out is None else MemorisationTest(images, held_out)
+        self._features = None if features is None else resolve_features(features)
+        if self._features is not None:
+            extract = self._features.transform
+            # floats, as the samples are: a function of the user's may not scale bytes
+            self._real = map_batches(
+                lambda part: extract(to_float(np.asarray(images[rows[part]]))), len(rows)
+            )
+
+    def look(self, network: StyleGAN2, step: int) -> dict[str, float]:
+        """Return the figures of a network by name, and write a sheet of its samples."""
+        if self._sheets is None and self._test is None and self._features is None:
+            return {}
+        generator = Generator.from_stylegan2(network)
+        if self._sheets is not None:
+            write_sample_sheet(generator, self._sheets / f"samples-{step:07d}.png", self._device)
+        if self._test is None and self._features is None:
+            return {}
+        small, features = self._sample(generator)
+        found = dict.fromkeys(FIGURES, np.nan) | {"snapshot_step": step}
+        if self._test is not None:
+            found["memorisation_p"] = self._test.p_value(small)
+        if self._features is not None:
+            found["frechet_distance"] = frechet_distance(features, self._real)
+            found["kernel_distance"] = kernel_distance(features, self._real)
+        return found
+
+    def _sample(self, generator: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Coarse pixels and features of samples, a chunk at a time."""
+        rng, small, features = np.random.RandomState(0), [], []
+        for start in range(0, self._n_samples, CHUNK):
+            n = min(CHUNK, self._n_samples - start)
+            y = None if self._y is None else self._y[start : start + n]
+            images, _ = generator.sample(n, y, random_state=rng, device=self._device)
+            small.append(coarse(images))
+            if self._features is not None:
+                features.append(self._features.transform(images))
+        return np.concatenate(small), np.concatenate(features or small)
 
 
-def _coarse(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Mean over square blocks, at most 8x8 of them, as rows."""
-    n, channels, height, width = images.shape
-    block = max(height // 8, 1)
-    blocks = to_float(images).reshape(n, channels, height // block, block, width // block, block)
-    means: NDArray[np.float32] = blocks.mean((3, 5)).reshape(n, -1)
-    return means
-
-
-def write_sample_sheet(generator: Generator, path: Path, *, n_samples: int = 128) -> None:
+def write_sample_sheet(
+    generator: Generator,
+    path: Path,
+    device: torch.device | None = None,
+    *,
+    n_samples: int = 128,
+) -> None:
     """Write samples from the same latents each time, as a PNG grid of up to 16 columns.
 
     The classes of a conditional generator follow each other in rows; images of two or more than
     three channels show their first.
     """
     y = np.arange(n_samples) * generator.n_classes // n_samples if generator.n_classes else None
-    images, _ = generator.sample(n_samples, y, random_state=0, device="cpu")
+    images, _ = generator.sample(n_samples, y, random_state=0, device=device)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
     columns = min(MAX_SIDE, n_samples)
@@ -77,5 +108,4 @@ def write_sample_sheet(generator: Generator, path: Path, *, n_samples: int = 128
     grid = images.reshape(-1, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     grid = grid.reshape(-1, columns * width, channels)
     pixels = np.rint(grid * 255).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(path)

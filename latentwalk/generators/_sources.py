@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentwalk.utils import unpack_module
+from latentwalk.utils import pack_module, unpack_module
 from latentwalk.utils._modules import PackedModule
 
 
@@ -30,16 +32,22 @@ class HeldByValue:
         return unpack_module(self.packed)
 
 
+class HeldProgram:
+    """A TorchScript decoder held as its archive, which runs when it is loaded."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def load(self) -> nn.Module:
+        module = torch.jit.load(BytesIO(self.content), "cpu")  # type: ignore[no-untyped-call]
+        return DecoderNetwork(module)
+
+
 class DecoderNetwork(nn.Module):
     """Any decoder, with the two networks that a handle calls."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        if isinstance(module, torch.jit.ScriptModule):
-            raise TypeError(
-                "module is a TorchScript program, which cannot be held by value; load its "
-                "state_dict() into the module that it was made from, and pass that"
-            )
         self.synthesis = FirstRow(module)
         self.mapping = IdentityMapping()
 
@@ -68,13 +76,36 @@ class IdentityMapping(nn.Module):
         return z
 
 
-def hash_packed(packed: PackedModule, extra: str = "") -> str:
-    """Return the SHA-256 of a module's structure and values."""
-    digest = hashlib.sha256((repr(packed.skeleton) + extra).encode())
+def hold_decoder(module: nn.Module) -> tuple[Source, str]:
+    """Return a copy of a decoder, to be loaded again, and the SHA-256 of what it is."""
+    if isinstance(module, torch.jit.ScriptModule):
+        archive = BytesIO()
+        torch.jit.save(module, archive)
+        content = archive.getvalue()
+        return HeldProgram(content), hashlib.sha256(content).hexdigest()
+    packed = pack_module(DecoderNetwork(copy.deepcopy(module)).eval())
+    return HeldByValue(packed), hash_packed(packed)
+
+
+def hash_packed(packed: PackedModule) -> str:
+    """Return the SHA-256 of a module's structure, plain attributes and values."""
+    digest = hashlib.sha256(repr(packed.skeleton).encode())
+    for path, part in packed.skeleton.named_modules():
+        # a scale or a gain changes the images, and no repr need show it
+        plain = sorted((k, repr(v)) for k, v in vars(part).items() if _is_plain(v))
+        digest.update(f"{path} {type(part).__qualname__} {plain}".encode())
     for name, array in sorted(packed.arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def check_decoder(generator: Any) -> None:

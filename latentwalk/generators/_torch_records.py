@@ -7,10 +7,10 @@ own (torch before 1.6), and the zip archive of today.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from latentwalk.generators._restricted_pickle import (
     make_dict,
 )
 
+MAX_AXES = 8
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 STORAGE_TYPES = {
@@ -68,11 +69,11 @@ class TensorRecord(Record):
     __slots__ = ("offset", "shape", "storage", "strides")
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any) -> None:
-        sizes = [offset, *shape, *strides]
         if not isinstance(storage, Storage) or len(shape) != len(strides):
             raise RefusedError("it has a tensor without a storage")
-        if not all(type(size) is int and size >= 0 for size in sizes):
-            raise RefusedError(f"it has a tensor with the shape or strides {sizes[1:]}")
+        sizes = [offset, *shape, *strides]
+        if len(shape) > MAX_AXES or not all(type(size) is int and size >= 0 for size in sizes):
+            raise RefusedError("it has a tensor whose shape or strides are no counts")
         last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         # a stride of 0 would make a huge tensor out of one number
         if 0 not in shape and (last >= storage.numel or prod(shape) > storage.numel):
@@ -97,6 +98,21 @@ class TensorRecord(Record):
         strides = [s * flat.itemsize for s in self.strides]
         view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
         return np.array(view, dtype=np.float32, order="C")
+
+
+def read_tensors(
+    tensors: Mapping[str, TensorRecord], file_size: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return the values of all tensors of a file, see `TensorRecord.numpy`.
+
+    Raises
+    ------
+    RefusedError
+        When they are more numbers than the file has bytes: one tensor would stand for many.
+    """
+    if sum(prod(tensor.shape) for tensor in tensors.values()) > file_size:
+        raise RefusedError("its tensors hold more numbers than the file has bytes")
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def rebuild_tensor(
@@ -152,8 +168,9 @@ def read_stream(content: bytes, allowed: Allowed, *, strict: bool = True) -> Any
     return value
 
 
-def _fill(storages: dict[str, Storage], keys: Any, stream: BinaryIO) -> None:
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+def _fill(storages: dict[str, Storage], keys: Any, stream: BytesIO) -> None:
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(storages):
         raise RefusedError("a torch stream in it does not hold the storages that it names")
     for key in keys:
         storage = storages[key]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import defaultdict
-from math import log2
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
@@ -17,13 +15,24 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from latentwalk.generators._checkpoints import (
+    History,
+    check_place,
+    load_checkpoint,
+    save_checkpoint,
+)
 from latentwalk.generators._generator import Generator
-from latentwalk.generators._snapshots import HeldOut, memorisation_p_value, write_sample_sheet
+from latentwalk.generators._interrupts import deferred_interrupt
+from latentwalk.generators._snapshots import Snapshots
 from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
 from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
+from latentwalk.generators._training_inputs import (
+    check_classes,
+    check_held_out,
+    check_parts,
+    check_size,
+)
 from latentwalk.utils import (
-    check_groups,
-    check_images,
     check_targets,
     progress,
     resolve_device,
@@ -47,6 +56,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         Training steps, of `batch_size` real images each.
     batch_size : int, default=32
         Images a step.
+    gradient_accumulation : int, default=1
+        Parts that a batch is worked on in, one after the other, where the whole does not fit into
+        memory. The result is that of the whole batch, up to float rounding.
     latent_dim : int, default=512
         Width of z and w.
     channel_base : int, default=16384
@@ -75,7 +87,10 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
         resumed from, exactly, when it exists. It holds tensors alone and is read as such.
     checkpoint_interval : int, default=500
-        Steps between two saves, sample sheets and tests for memorisation.
+        Steps between two saves, sample sheets, and looks at memorisation and fidelity.
+    features : {"pixels", "lpips"}, transformer, torch.nn.Module or callable, default=None
+        What samples and training images are compared by at every interval, see
+        `latentwalk.features`; None compares none. With Inception-v3 features it is the FID.
     sample_sheets : path-like, default=None
         A folder that gets a PNG of samples at every interval, from the same latents each time.
     device : str or torch.device, default=None
@@ -92,8 +107,11 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     history_ : dict of ndarray
         ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
         discriminator on real images: near 1 it overfits), ``r1`` and ``augment_p``, means over 50
-        steps; with `X_val` also ``snapshot_step`` and ``memorisation_p``, the exact p-value that
-        samples come nearer to the training subjects than to those of `X_val`.
+        steps. At every ``snapshot_step``, from as many samples as there are images, up to 5,000:
+        with `X_val` ``memorisation_p``, the exact p-value that samples come nearer to the training
+        subjects than to those of `X_val`; with `features` ``frechet_distance`` and
+        ``kernel_distance`` to the training images, lower is better. The second is unbiased for
+        small sets. NaN stands for what was not looked at.
     n_iter_ : int
         Steps done.
     n_features_in_ : int
@@ -103,7 +121,8 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     -----
     A generator can copy its training images, more so the longer it trains on a small set: give
     calibration images as `X_val`, stop before ``memorisation_p`` falls, and audit its samples with
-    `PrivacyAuditor` before building on it.
+    `PrivacyAuditor` before building on it. The distances to the training images are lowest for a
+    generator that copies them: they say nothing of privacy.
 
     References
     ----------
@@ -126,6 +145,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     _parameter_constraints = {  # noqa: RUF012
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "gradient_accumulation": [Interval(Integral, 1, None, closed="left")],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "channel_base": [Interval(Integral, 1, None, closed="left")],
         "channel_max": [Interval(Integral, 1, None, closed="left")],
@@ -139,6 +159,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
+        "features": "no_validation",
         "sample_sheets": [str, os.PathLike, None],
         "device": [str, torch.device, None],
         "random_state": ["random_state"],
@@ -150,6 +171,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         *,
         max_iter: int = 10000,
         batch_size: int = 32,
+        gradient_accumulation: int = 1,
         latent_dim: int = 512,
         channel_base: int = 16384,
         channel_max: int = 512,
@@ -163,6 +185,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         precision: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: int = 500,
+        features: Any = None,
         sample_sheets: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
         random_state: Any = None,
@@ -170,6 +193,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.max_iter = max_iter
         self.batch_size = batch_size
+        self.gradient_accumulation = gradient_accumulation
         self.latent_dim = latent_dim
         self.channel_base = channel_base
         self.channel_max = channel_max
@@ -183,6 +207,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         self.precision = precision
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval
+        self.features = features
         self.sample_sheets = sample_sheets
         self.device = device
         self.random_state = random_state
@@ -203,8 +228,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n_samples, n_channels, size, size)
-            uint8 or float in [0, 1]; size is a power of two, at least 8. A uint8 ``np.memmap`` is
-            read batch by batch.
+            uint8 or float in [0, 1]; size is a power of two, at least 8. Bytes that are not in
+            memory are read batch by batch: `latentwalk.datasets.ImageFiles`, a uint8 ``np.memmap``
+            or an HDF5 dataset.
         y : array-like of int of shape (n_samples,), default=None
             Classes 0..n_classes-1, each with two images or more.
         groups : array-like of shape (n_samples,), default=None
@@ -218,11 +244,24 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         -------
         self : StyleGAN2Trainer
             The fitted trainer.
+
+        Raises
+        ------
+        ValueError
+            For images or labels that it cannot train on, a checkpoint of another configuration, or
+            a file of `X` that cannot be read.
+        OSError
+            When the checkpoint cannot be written; the one before it stays whole.
+        KeyboardInterrupt
+            At an interrupt, after the step is finished and the checkpoint saved.
         """
-        images = validate_images(self, X)
-        size = _check_size(images)
-        labels, n_classes = _check_classes(check_targets(y, len(images)))
-        held_out = _check_held_out(images, groups, X_val, groups_val)
+        images = validate_images(self, X, lazy=True)
+        size = check_size(images)
+        labels, n_classes = check_classes(check_targets(y, len(images)))
+        held_out = check_held_out(images, groups, X_val, groups_val)
+        check_parts(self.batch_size, self.gradient_accumulation)
+        path = None if self.checkpoint is None else Path(self.checkpoint)
+        check_place(path, "checkpoint")
         config = StyleGAN2Config(
             channels=block_channels(size, self.channel_base, self.channel_max),
             img_channels=images.shape[1],
@@ -234,7 +273,17 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
         state = TrainingState(config, self._options(size, device), device, seed)
-        self._train(state, images, labels, held_out)
+        history = defaultdict(list, load_checkpoint(path, state))
+        snapshots = Snapshots(
+            images,
+            labels,
+            held_out=held_out,
+            features=self.features,
+            sheets=None if self.sample_sheets is None else Path(self.sample_sheets),
+            device=device,
+        )
+        self._train(state, images, labels, snapshots, history, path)
+        self.history_ = {name: np.asarray(values) for name, values in history.items()}
         self.n_iter_ = state.step
         self.generator_ = Generator.from_stylegan2(state.ema.cpu())
         return self
@@ -243,6 +292,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         auto = 0.0002 * size**2 / self.batch_size
         return TrainingOptions(
             batch_size=self.batch_size,
+            n_parts=self.gradient_accumulation,
             learning_rate=self.learning_rate,
             r1_gamma=auto if self.r1_gamma == "auto" else float(self.r1_gamma),
             r1_interval=16,
@@ -258,17 +308,15 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         state: TrainingState,
         images: NDArray[Any],
         labels: NDArray[Any] | None,
-        held_out: HeldOut | None,
+        snapshots: Snapshots,
+        history: History,
+        path: Path | None,
     ) -> None:
         """Run the steps that are left; an interrupt saves what was done."""
-        history: dict[str, list[float]] = defaultdict(list)
-        path = None if self.checkpoint is None else Path(self.checkpoint)
-        if path is not None and path.exists():
-            history |= _load_checkpoint(path, state)
         codes = None if labels is None else torch.as_tensor(labels, device=state.device)
-        recent: dict[str, list[float]] = defaultdict(list)
+        recent: History = defaultdict(list)
         steps = range(state.step, self.max_iter)
-        try:
+        with deferred_interrupt() as interrupted:
             for _ in progress(steps, desc="training", verbose=self.verbose):
                 for name, value in train_step(state, images, codes).items():
                     recent[name].append(value)
@@ -276,112 +324,17 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
                 if state.step % LOG_INTERVAL == 0 or last:
                     _log(history, recent, state.step)
                 if state.step % self.checkpoint_interval == 0 or last:
-                    self._look(state, images, held_out, history)
-                    _save_checkpoint(path, state, history)
-        except KeyboardInterrupt:
-            _save_checkpoint(path, state, history)
-            raise
-        self.history_ = {name: np.asarray(values) for name, values in history.items()}
-
-    def _look(
-        self,
-        state: TrainingState,
-        images: NDArray[Any],
-        held_out: HeldOut | None,
-        history: dict[str, list[float]],
-    ) -> None:
-        """Write a sample sheet and test for memorisation, where asked."""
-        if self.sample_sheets is None and held_out is None:
-            return
-        generator = Generator.from_stylegan2(state.ema)
-        if self.sample_sheets is not None:
-            name = f"samples-{state.step:07d}.png"
-            write_sample_sheet(generator, Path(self.sample_sheets) / name)
-        if held_out is not None:
-            history["snapshot_step"].append(state.step)
-            history["memorisation_p"].append(memorisation_p_value(generator, images, held_out))
+                    for name, value in snapshots.look(state.ema, state.step).items():
+                        history[name].append(value)
+                    save_checkpoint(path, state, history)
+                if interrupted():
+                    save_checkpoint(path, state, history)
+                    raise KeyboardInterrupt
 
 
-def _check_size(images: NDArray[Any]) -> int:
-    """The side of the images, a power of two."""
-    n, _, height, width = images.shape
-    if height != width or height < 8 or height & (height - 1):
-        near = 2 ** max(round(log2(max(height, width))), 3)
-        raise ValueError(
-            f"X has images of {height}x{width} pixels; expected a square whose side is a power of "
-            f"two, at least 8: resize or crop to {near}x{near}"
-        )
-    if n < 2:
-        raise ValueError(f"X has {n} image; a generator needs at least 2")
-    return int(height)
-
-
-def _check_classes(y: NDArray[Any] | None) -> tuple[NDArray[np.int64] | None, int]:
-    """Labels as int64 and their number."""
-    if y is None:
-        return None, 0
-    classes, counts = np.unique(y, return_counts=True)
-    if y.dtype.kind not in "iu" or not np.array_equal(classes, np.arange(len(classes))):
-        raise ValueError(
-            f"y has classes {classes.tolist()}; expected integers 0..n_classes-1 without gaps: "
-            "encode them with sklearn.preprocessing.LabelEncoder"
-        )
-    if counts.min() < 2:
-        raise ValueError(
-            f"class {classes[counts.argmin()]} of y has one image; expected two or more"
-        )
-    return y.astype(np.int64), len(classes)
-
-
-def _check_held_out(
-    images: NDArray[Any],
-    groups: ArrayLike | None,
-    X_val: ArrayLike | None,
-    groups_val: ArrayLike | None,
-) -> HeldOut | None:
-    """The calibration images with the subject codes of both sets, which share no subject."""
-    if X_val is None:
-        return None
-    val = check_images(X_val, images.shape[1:], name="X_val")
-    member_codes = check_groups(groups, len(images))
-    codes = check_groups(groups_val, len(val), name="groups_val")
-    if groups is not None and groups_val is not None:
-        shared = np.intersect1d(np.asarray(groups), np.asarray(groups_val))
-        if len(shared):
-            raise ValueError(f"groups and groups_val share {len(shared)} subjects; expected none")
-    return HeldOut(val, codes, member_codes)
-
-
-def _log(history: dict[str, list[float]], recent: dict[str, list[float]], step: int) -> None:
-    """Move the means of the recent steps into the history."""
-    history["step"].append(step)
-    for name, values in recent.items():
-        history[name].append(float(np.mean(values)))
+def _log(history: History, recent: History, step: int) -> None:
+    """Move the means of the recent steps into the history; the last few may have no R1 step."""
+    means = {name: float(np.mean(values)) for name, values in recent.items()}
+    for name, value in ({"step": step, "r1": np.nan} | means).items():
+        history[name].append(value)
     recent.clear()
-
-
-def _save_checkpoint(
-    path: Path | None, state: TrainingState, history: dict[str, list[float]]
-) -> None:
-    """Write beside the file and move: an interrupt leaves the old checkpoint whole."""
-    if path is None:
-        return
-    content = {"config": state.config.to_dict(), "state": state.state_dict()}
-    partial = path.with_name(path.name + ".partial")
-    torch.save(content | {"history": dict(history)}, partial)
-    os.replace(partial, path)
-
-
-def _load_checkpoint(path: Path, state: TrainingState) -> dict[str, list[float]]:
-    try:
-        content = torch.load(path, map_location=state.device, weights_only=True)
-        found = StyleGAN2Config.from_dict(content["config"])
-    except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, TypeError) as error:
-        raise ValueError(f"checkpoint {path} is not a checkpoint of this trainer") from error
-    if found != state.config:
-        raise ValueError(
-            f"checkpoint {path} is of another configuration: it has {found}, this fit needs "
-            f"{state.config}; pass another path or delete it"
-        )
-    state.load_state_dict(content["state"])
-    return dict(content["history"])

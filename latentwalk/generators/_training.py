@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentwalk.generators._augment import augment
+from latentwalk.generators._augment import N_DRAWS, augment
 from latentwalk.generators._discriminator import Discriminator
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from latentwalk.utils import autocast, to_numpy, to_tensor
@@ -29,6 +29,7 @@ class TrainingOptions:
     """What a step needs to know beside the networks."""
 
     batch_size: int
+    n_parts: int
     learning_rate: float
     r1_gamma: float
     r1_interval: int
@@ -94,31 +95,41 @@ def _channels_last(module: M, device: torch.device) -> M:
     return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def train_step(
-    state: TrainingState, images: NDArray[Any], labels: Tensor | None
-) -> dict[str, float]:
+class Batch(NamedTuple):
+    """What one pass through the discriminator needs, a row for each image of a batch."""
+
+    draws: Tensor
+    classes: Tensor | None
+    z: Tensor | None = None
+    images: Tensor | None = None
+
+    def parts(self, n_parts: int) -> Iterator[Batch]:
+        """Take every `n_parts`-th image: the groups of the minibatch deviation stay whole."""
+        for start in range(n_parts):
+            rows = slice(start, None, n_parts)
+            c, z, x = (None if t is None else t[rows] for t in self[1:])
+            yield Batch(self.draws[rows], c, z, x)
+
+
+def train_step(state: TrainingState, images: Any, labels: Tensor | None) -> dict[str, float]:
     """One generator and one discriminator update; returns the losses of the step.
 
     images : checked images, read a batch at a time; labels : int tensor (n_samples,) or None.
     """
-    options = state.options
-    log = {"loss_generator": _generator_step(state, _draw_classes(state, labels))}
-    rows = torch.randint(
-        len(images), (options.batch_size,), generator=state.rng, device=state.device
-    )
-    real = to_tensor(images[to_numpy(rows)], state.device) * 2 - 1
-    real = real.to(memory_format=torch.channels_last)
-    if options.mirror:
-        flip = torch.rand(len(real), 1, 1, 1, generator=state.rng, device=state.device) < 0.5
-        real = torch.where(flip, real.flip(3), real)
-    classes = None if labels is None else _one_hot(labels[rows], state)
-    log |= _discriminator_step(state, real, classes, _draw_classes(state, labels))
-    if state.step % options.r1_interval == 0:
-        log["r1"] = _r1_step(state, real, classes)
+    real = _draw_real(state, images, labels)
+    log = {"loss_generator": _generator_step(state, _draw_latents(state, labels))}
+    log |= _discriminator_step(state, real, _draw_latents(state, labels))
+    if state.step % state.options.r1_interval == 0:
+        log["r1"] = _r1_step(state, real._replace(draws=_draw_uniform(state, N_DRAWS)))
     _update_averages(state)
     state.step += 1
     _adapt_augmentation(state, log["real_sign"])
     return log | {"augment_p": state.augment_p}
+
+
+def _draw_uniform(state: TrainingState, width: int) -> Tensor:
+    size = (state.options.batch_size, width)
+    return torch.rand(size, generator=state.rng, device=state.device)
 
 
 def _draw_rows(state: TrainingState, n: int) -> Tensor:
@@ -130,65 +141,92 @@ def _one_hot(labels: Tensor, state: TrainingState) -> Tensor:
     return F.one_hot(labels, state.config.c_dim).float()
 
 
-def _draw_classes(state: TrainingState, labels: Tensor | None) -> Tensor | None:
-    """Classes in the proportions of the training set."""
-    if labels is None:
-        return None
-    return _one_hot(labels[_draw_rows(state, len(labels))], state)
+def _draw_real(state: TrainingState, images: Any, labels: Tensor | None) -> Batch:
+    """Images of random rows, with their classes."""
+    rows = _draw_rows(state, len(images))
+    # files and HDF5 datasets are read once for each row, in increasing order
+    distinct, inverse = np.unique(to_numpy(rows), return_inverse=True)
+    real = to_tensor(np.asarray(images[distinct])[inverse], state.device) * 2 - 1
+    if state.options.mirror:
+        flip = _draw_uniform(state, 1)[:, :, None, None] < 0.5
+        real = torch.where(flip, real.flip(3), real)
+    classes = None if labels is None else _one_hot(labels[rows], state)
+    return Batch(_draw_uniform(state, N_DRAWS), classes, images=real)
 
 
-def _fake(state: TrainingState, c: Tensor | None, *, track: bool = False) -> Tensor:
+def _draw_latents(state: TrainingState, labels: Tensor | None) -> Batch:
+    """Latents, with classes in the proportions of the training set."""
     size = (state.options.batch_size, state.config.z_dim)
     z = torch.randn(size, generator=state.rng, device=state.device)
-    w = state.generator.mapping(z, c)
-    if track:
-        w_avg = state.generator.mapping.w_avg
-        w_avg.copy_(w.detach().float().mean(0).lerp(w_avg, W_AVG_DECAY))
-    return state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))
+    c = None if labels is None else _one_hot(labels[_draw_rows(state, len(labels))], state)
+    return Batch(_draw_uniform(state, N_DRAWS), c, z=z)
 
 
-def _logits(state: TrainingState, x: Tensor, c: Tensor | None) -> Tensor:
-    return state.discriminator(augment(x, state.augment_p, state.rng), c)
+def _fake(state: TrainingState, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Images, and the mean of their w."""
+    w = state.generator.mapping(batch.z, batch.classes)
+    images = state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))
+    return images.float(), w.detach().float().mean(0)
 
 
-def _generator_step(state: TrainingState, c: Tensor | None) -> float:
+def _logits(state: TrainingState, x: Tensor, batch: Batch) -> Tensor:
+    x = augment(x, state.augment_p, batch.draws).to(memory_format=torch.channels_last)
+    logits: Tensor = state.discriminator(x, batch.classes)
+    return logits.float()
+
+
+def _generator_step(state: TrainingState, batch: Batch) -> float:
+    n_parts, total = state.options.n_parts, 0.0
+    w_mean = torch.zeros(state.config.w_dim, device=state.device)
     state.discriminator.requires_grad_(False)
-    with autocast(state.options.precision, state.device):
-        fake = _fake(state, c, track=True)
-        loss = F.softplus(-_logits(state, fake.float(), c).float()).mean()
     state.optimizer_g.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    for part in batch.parts(n_parts):
+        with autocast(state.options.precision, state.device):
+            fake, w = _fake(state, part)
+            loss = F.softplus(-_logits(state, fake, part)).mean() / n_parts
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+        w_mean += w / n_parts
     state.optimizer_g.step()
     state.discriminator.requires_grad_(True)
-    return float(loss.detach())
+    w_avg = state.generator.mapping.w_avg
+    w_avg.copy_(w_mean.lerp(w_avg, W_AVG_DECAY))
+    return total
 
 
-def _discriminator_step(
-    state: TrainingState, real: Tensor, c: Tensor | None, c_fake: Tensor | None
-) -> dict[str, float]:
-    with autocast(state.options.precision, state.device):
-        with torch.no_grad():
-            fake = _fake(state, c_fake)
-        on_fake = _logits(state, fake.float(), c_fake).float()
-        on_real = _logits(state, real, c).float()
-        loss = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
+def _discriminator_step(state: TrainingState, real: Batch, latents: Batch) -> dict[str, float]:
+    n_parts, total, sign = state.options.n_parts, 0.0, 0.0
     state.optimizer_d.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    for part, origin in zip(real.parts(n_parts), latents.parts(n_parts), strict=True):
+        assert part.images is not None
+        with autocast(state.options.precision, state.device):
+            with torch.no_grad():
+                fake, _ = _fake(state, origin)
+            on_fake = _logits(state, fake, origin)
+            on_real = _logits(state, part.images, part)
+            loss = (F.softplus(on_fake).mean() + F.softplus(-on_real).mean()) / n_parts
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+        sign += float(on_real.detach().sign().mean()) / n_parts
     state.optimizer_d.step()
-    sign = float(on_real.detach().sign().mean())
-    return {"loss_discriminator": float(loss.detach()), "real_sign": sign}
+    return {"loss_discriminator": total, "real_sign": sign}
 
 
-def _r1_step(state: TrainingState, real: Tensor, c: Tensor | None) -> float:
+def _r1_step(state: TrainingState, real: Batch) -> float:
     """Gradient penalty on real images (Mescheder et al., ICML 2018), in full precision."""
-    options = state.options
-    real = real.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(_logits(state, real, c).sum(), real, create_graph=True)
-    penalty = gradient.square().sum((1, 2, 3)).mean()
+    options, total = state.options, 0.0
+    weight = options.r1_gamma / 2 * options.r1_interval
     state.optimizer_d.zero_grad(set_to_none=True)
-    (penalty * (options.r1_gamma / 2 * options.r1_interval)).backward()  # type: ignore[no-untyped-call]
+    for part in real.parts(options.n_parts):
+        assert part.images is not None
+        images = part.images.detach().requires_grad_(True)
+        logits = _logits(state, images, part).sum()
+        (gradient,) = torch.autograd.grad(logits, images, create_graph=True)
+        penalty = gradient.square().sum((1, 2, 3)).mean() / options.n_parts
+        (penalty * weight).backward()  # type: ignore[no-untyped-call]
+        total += float(penalty.detach())
     state.optimizer_d.step()
-    return float(penalty.detach())
+    return total
 
 
 def _adapt_augmentation(state: TrainingState, real_sign: float) -> None:

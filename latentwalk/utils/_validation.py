@@ -19,6 +19,7 @@ def check_images(
     *,
     name: str = "X",
     min_samples: int = 1,
+    lazy: bool = False,
 ) -> NDArray[Any]:
     """Return images as ``(n_samples, n_channels, height, width)``, uint8 or float32 in [0, 1].
 
@@ -32,11 +33,15 @@ def check_images(
         What the errors call the argument.
     min_samples : int, default=1
         The smallest number of images accepted.
+    lazy : bool, default=False
+        Leave bytes that are not in memory where they are: an object with `shape`, the dtype uint8
+        and rows by increasing numbers, as `latentwalk.datasets.ImageFiles` or an HDF5 dataset.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_channels, height, width)
-        uint8 input stays uint8 (and is not copied); everything else becomes float32.
+        uint8 input stays uint8 (and is not copied); everything else becomes float32. With `lazy`
+        the object itself, ``np.asarray(X[rows])`` of which is images.
 
     Raises
     ------
@@ -50,25 +55,42 @@ def check_images(
     >>> check_images(np.zeros((2, 12)), image_shape=(3, 2, 2)).shape
     (2, 3, 2, 2)
     """
-    X = np.asarray(X)
-    if X.dtype.kind not in "uif" or (X.dtype.kind in "ui" and X.dtype != np.uint8):
+    images: Any = X if lazy and _on_disk(X) else _as_array(X, name)
+    if images.dtype.kind not in "uif" or (images.dtype.kind in "ui" and images.dtype != np.uint8):
         raise ValueError(
-            f"{name} has dtype {X.dtype}; images are uint8 in 0..255 or floats in [0, 1]"
+            f"{name} has dtype {images.dtype}; images are uint8 in 0..255 or floats in [0, 1]"
         )
-    X = _shaped(X, image_shape, name)
-    if len(X) < min_samples:
-        raise ValueError(f"{name} has {len(X)} images; at least {min_samples} are needed")
-    if X.dtype == np.uint8:
-        return X
-    if not np.isfinite(X).all():
+    images = _shaped(images, image_shape, name)
+    if len(images) < min_samples:
+        raise ValueError(f"{name} has {len(images)} images; at least {min_samples} are needed")
+    if images.dtype == np.uint8:
+        return images
+    if not np.isfinite(images).all():
         raise ValueError(f"{name} contains NaN or infinite values")
-    low, high = float(X.min(initial=0.0)), float(X.max(initial=0.0))
+    low, high = float(images.min(initial=0.0)), float(images.max(initial=0.0))
     if low < 0 or high > 1:
         hint = " (divide by 255, or pass uint8)" if 1 < high <= 255 and low >= 0 else ""
         raise ValueError(
             f"{name} has values in [{low:.4g}, {high:.4g}]; float images are in [0, 1]{hint}"
         )
-    return X.astype(np.float32, copy=False)
+    return images.astype(np.float32, copy=False)
+
+
+def _on_disk(X: Any) -> bool:
+    rows = hasattr(X, "__getitem__") and hasattr(X, "__len__") and not isinstance(X, np.ndarray)
+    return rows and len(getattr(X, "shape", ())) == 4 and getattr(X, "dtype", None) == np.uint8
+
+
+def _as_array(X: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} has images of several sizes; expected one: resize them, or read them with "
+            "latentwalk.datasets.load_image_folder(..., size=..)"
+        ) from error
 
 
 def _shaped(X: NDArray[Any], image_shape: ImageShape | None, name: str) -> NDArray[Any]:
@@ -106,6 +128,7 @@ def validate_images(
     image_shape: ImageShape | None = None,
     reset: bool = True,
     name: str = "X",
+    lazy: bool = False,
 ) -> NDArray[Any]:
     """`check_images` for an estimator: keeps ``n_features_in_`` and ``feature_names_in_``.
 
@@ -121,6 +144,8 @@ def validate_images(
         True in ``fit``, False elsewhere.
     name : str, default="X"
         What the errors call the argument.
+    lazy : bool, default=False
+        See `check_images`.
 
     Returns
     -------
@@ -128,11 +153,12 @@ def validate_images(
         See `check_images`.
     """
     _check_feature_names(estimator, X, reset=reset)
-    if np.ndim(X) == 2:
+    X = X if hasattr(X, "ndim") else _as_array(X, name)
+    if X.ndim == 2:
         dtype = None if getattr(X, "dtype", None) == np.uint8 else "numeric"
         X = check_array(X, dtype=dtype, estimator=estimator, input_name=name)
         _check_n_features(estimator, X, reset=reset)
-    X = check_images(X, image_shape, name=name)
+    X = check_images(X, image_shape, name=name, lazy=lazy)
     if reset:
         estimator.n_features_in_ = prod(X.shape[1:])
     return X

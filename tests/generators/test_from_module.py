@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 import torch
-from latentwalk import GANDecoder, Generator
+from latentwalk import GANDecoder, Generator, load_generator
+from sklearn.base import clone
 from torch import nn
 
 
@@ -54,10 +57,18 @@ class LatentDecoder(nn.Module):
         return self.decoder(self.post_quant_conv(z))
 
 
+def flat_dcgan():
+    return nn.Sequential(nn.Unflatten(1, (10, 1, 1)), dcgan())
+
+
 CASES = {
-    "dcgan": (lambda: nn.Sequential(nn.Unflatten(1, (10, 1, 1)), dcgan()), 10, (3, 8, 8)),
+    "dcgan": (flat_dcgan, 10, (3, 8, 8)),
+    "program": (lambda: torch.jit.script(flat_dcgan()), 10, (3, 8, 8)),
     "autoencoder": (lambda: LatentDecoder(Autoencoder(), (4, 4, 4)), 64, (3, 8, 8)),
 }
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 
 @pytest.fixture(params=CASES)
@@ -97,3 +108,43 @@ def test_pickles_keep_the_network(case):
     decoder = pickle.loads(pickle.dumps(GANDecoder(generator)))
     W = generator.sample(3, random_state=1)[1]
     np.testing.assert_array_equal(decoder.fit_transform(W), GANDecoder(generator).fit_transform(W))
+
+
+def test_handles_on_a_decoder_are_known_by_what_it_is(case):
+    module, generator = case
+    same = Generator.from_module(module, generator.w_dim, generator.image_shape)
+    assert same == generator
+    assert joblib.hash(same) == joblib.hash(generator)
+    assert clone(GANDecoder(generator)).generator is generator
+    assert copy.deepcopy(generator) is generator
+    with torch.no_grad():
+        next(module.parameters()).add_(0.1)
+    assert Generator.from_module(module, generator.w_dim, generator.image_shape) != generator
+
+
+def test_an_attribute_makes_another_decoder():
+    """Its repr is the same and so are its weights; only the images tell."""
+    vae = Autoencoder()
+    first = Generator.from_module(LatentDecoder(vae, (4, 4, 4)), 64, (3, 8, 8))
+    vae.scaling_factor = 1.0
+    second = Generator.from_module(LatentDecoder(vae, (4, 4, 4)), 64, (3, 8, 8))
+    assert first != second
+    w = torch.randn(2, 64)
+    assert not torch.allclose(first.synthesis(w), second.synthesis(w))
+
+
+def test_a_torchscript_file_that_is_trusted(tmp_path):
+    """`load_generator` would have to run it, and says how to do so explicitly."""
+    path = str(tmp_path / "decoder.pt")
+    decoder = flat_dcgan()
+    torch.jit.save(torch.jit.script(decoder), path)
+    with pytest.raises(ValueError, match=r"Generator\.from_module\(torch\.jit\.load\(path\)"):
+        load_generator(path)
+    first, again = (Generator.from_module(torch.jit.load(path), 10, (3, 8, 8)) for _ in range(2))
+    assert first == again
+    W = first.sample(3, random_state=0)[1]
+    expected = (decoder.eval()(torch.as_tensor(W)).clamp(-1, 1) + 1) / 2
+    decoded = GANDecoder(first).fit_transform(W)
+    np.testing.assert_allclose(decoded, expected.detach().numpy(), atol=1e-6)
+    with pytest.raises(TypeError, match="only StyleGAN2"):
+        first.save(tmp_path / "copy.safetensors")

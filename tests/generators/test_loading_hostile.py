@@ -239,10 +239,10 @@ def rebuilt(storage, offset, size, stride):
         ((7, (1,), (1,)), "reaches outside its storage"),
         ((0, (2,), (2**62,)), "reaches outside its storage"),
         ((0, (2**40,), (0,)), "reaches outside its storage"),
-        ((-1, (7,), (1,)), "shape or strides"),
-        ((6, (7,), (-1,)), "shape or strides"),
-        ((0, (-7,), (1,)), "shape or strides"),
-        ((0, (7.0,), (1,)), "shape or strides"),
+        ((-1, (7,), (1,)), "shape or strides are no counts"),
+        ((6, (7,), (-1,)), "shape or strides are no counts"),
+        ((0, (-7,), (1,)), "shape or strides are no counts"),
+        ((0, (7.0,), (1,)), "shape or strides are no counts"),
         ((0, (7,), (1, 1)), "without a storage"),
         ((0, 7, 1), "unexpected arguments"),
         ((2**70, (1,), (1,)), "reaches outside its storage"),
@@ -322,6 +322,92 @@ def test_a_text_decoded_over_and_over_does_not_grow(tmp_path):
     path = tmp_path / "network.pkl"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="more than its own size"):
+        load_generator(path)
+
+
+def short(number):
+    return b"M" + number.to_bytes(2, "little")
+
+
+def shape_of(inside):
+    """A tensor whose shape is what is given; its storage is a real one."""
+    stream = storage_stream(7, bytes(28))
+    storage = b"ctorch.storage\n_load_from_bytes\nB" + len(stream).to_bytes(4, "little") + stream
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"\x85RK\x00" + inside + b"2tR."
+
+
+# a tuple of two references to a tuple of two references and so on: 2^64 items when written out
+SHARED_PAIRS = b")" + b"2\x86" * 64
+LONG_TEXT = b"X" + (200_000).to_bytes(4, "little") + b"a" * 200_000
+BIG_INTEGER = b"\x8b" + (100_000).to_bytes(4, "little") + b"\x7f" * 100_000
+NUMBERS = b"".join(map(short, range(50_000)))
+PAIRS = b"".join(short(i) + b"N\x86" for i in range(50_000))
+CALLS = b"0(" + b"h\x00h\x01\x85R" * 10_000 + b"t."
+KEYS = b"".join(b"(" + b"h\x00" * 6 + short(i) + b"tNs" for i in range(20_000))
+FACTS = storage_stream(7, bytes(28), keys=[])
+BOMBS = {
+    "a dict copied by every call": (
+        b"ccollections\nOrderedDict\nq\x000](" + PAIRS + b"eq\x01" + CALLS,
+        "more than its own size",
+    ),
+    "a set copied by every call": (
+        b"cbuiltins\nset\nq\x000](" + NUMBERS + b"eq\x01" + CALLS,
+        "more than its own size",
+    ),
+    "the name of a stub copied by every call": (
+        b"\x8c\x01a" + LONG_TEXT + b"\x93q\x000(" + b"h\x00)R" * 50_000 + b"t.",
+        r"names a\.aaaa|not a dict",
+    ),
+    "the shape of a tensor": (shape_of(SHARED_PAIRS), "no counts"),
+    "axes without number": (shape_of(b"(" + b"K\x01" * 100_000 + b"t"), "no counts"),
+    "a size of a million bits": (shape_of(BIG_INTEGER + b"\x85"), "an integer of"),
+    "a key of many long parts": (
+        LONG_TEXT + b"q\x000}(" + b"h\x00" * 100_000 + b"tNs.",
+        "a tuple as a key",
+    ),
+    "many keys of long parts": (
+        LONG_TEXT + b"q\x000}" + KEYS + b".",
+        "no network under G_ema, but nothing",
+    ),
+    "the keys of the storages": (
+        FACTS.replace(b"\x80\x02]q\x00.", b"\x80\x02]" + SHARED_PAIRS + b"a."),
+        "does not hold the storages",
+    ),
+}
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "lenient"])
+@pytest.mark.parametrize("name", BOMBS)
+def test_small_files_that_unpack_to_large_ones(name, strict, tmp_path):
+    content, message = BOMBS[name]
+    path = tmp_path / "network.pkl"
+    path.write_bytes(content if content.startswith(b"\x80") else b"\x80\x04" + content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_generator(path, strict=strict)
+    assert len(str(caught.value)) < 1000
+
+
+def test_one_tensor_does_not_stand_for_many(tmp_path):
+    """In the tree of an official file, and in the table of the other layout."""
+    path, big = tmp_path / "network.pkl", torch.zeros(1000, 1000)
+    tree = official_tree(make_state())
+    children = tree.state["_modules"]
+    children |= {f"m{i}": Persistent("Layer", {"_buffers": {"x": big}}) for i in range(500)}
+    path.write_bytes(dumps({"G_ema": tree}))
+    assert path.stat().st_size < 5_000_000
+    with pytest.raises(ValueError, match="more numbers than the file has bytes"):
+        load_generator(path)
+    state = rosinality_state(make_state())
+    torch.save({"g_ema": state | {f"extra{i}": big for i in range(500)}}, path)
+    with pytest.raises(ValueError, match="more numbers than the file has bytes"):
+        load_generator(path)
+
+
+def test_names_of_parts_are_short(tmp_path):
+    path, tree = tmp_path / "network.pkl", official_tree(make_state())
+    tree.state["_modules"] |= {"a" * 200: Persistent("Layer", {})}
+    path.write_bytes(dumps({"G_ema": tree}))
+    with pytest.raises(ValueError, match="whose name is no name"):
         load_generator(path)
 
 

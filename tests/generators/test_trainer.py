@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 import torch
 from latentwalk import StyleGAN2Trainer
-from latentwalk.generators import _trainer
-from latentwalk.generators._augment import augment
+from latentwalk.datasets import load_image_folder
+from latentwalk.generators import _training
+from latentwalk.generators._augment import N_DRAWS, augment
 from latentwalk.generators._discriminator import Discriminator, minibatch_deviation
-from latentwalk.generators._snapshots import HeldOut, memorisation_p_value
+from latentwalk.generators._interrupts import deferred_interrupt
+from latentwalk.generators._memorisation import HeldOut, MemorisationTest, coarse
 from latentwalk.generators._stylegan2 import StyleGAN2Config
+from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
+from latentwalk.metrics import frechet_distance, kernel_distance
+from PIL import Image
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from expected_failures import DRAWS_OTHER_WIDTHS, fixed_width
@@ -77,25 +85,137 @@ def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
     assert resumed.generator_ == whole.generator_
 
 
-def test_an_interrupt_keeps_what_was_done(images, tmp_path, monkeypatch):
-    step, done = _trainer.train_step, []
+def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, monkeypatch):
+    """The signal comes between the two updates of a step, where a save would not be exact."""
+    update = _training._discriminator_step
+    settings = {"max_iter": 8, "random_state": 0, **SMALL}
 
-    def interrupted(state, x, labels):
+    def interrupted(state, *batches):
         if state.step == 5:
-            raise KeyboardInterrupt
-        done.append(state.step)
-        return step(state, x, labels)
+            signal.raise_signal(signal.SIGINT)
+        return update(state, *batches)
 
-    monkeypatch.setattr(_trainer, "train_step", interrupted)
-    trainer = StyleGAN2Trainer(max_iter=8, random_state=0, checkpoint=tmp_path / "run.pt", **SMALL)
+    monkeypatch.setattr(_training, "_discriminator_step", interrupted)
+    trainer = StyleGAN2Trainer(checkpoint=tmp_path / "run.pt", **settings)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(images)
-    monkeypatch.setattr(_trainer, "train_step", step)
-    resumed = trainer.fit(images)
-    assert (
-        resumed.generator_
-        == StyleGAN2Trainer(max_iter=8, random_state=0, **SMALL).fit(images).generator_
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    kept = torch.load(tmp_path / "run.pt", weights_only=True)["state"]
+    assert kept["step"] == 6
+    monkeypatch.undo()
+    assert trainer.fit(images).generator_ == StyleGAN2Trainer(**settings).fit(images).generator_
+
+
+def test_a_second_interrupt_is_immediate():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_in_another_thread(images):
+    trainer = StyleGAN2Trainer(max_iter=1, random_state=0, **SMALL)
+    thread = threading.Thread(target=trainer.fit, args=(images,))
+    thread.start()
+    thread.join()
+    assert trainer.n_iter_ == 1
+
+
+@pytest.fixture
+def full_disk():
+    """Files end at 20 kB, as on a disk without more space; a checkpoint has more."""
+    resource = pytest.importorskip("resource", reason="the system has no limits on files")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.getsignal(signal.SIGXFSZ)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_whole(images, tmp_path, request):
+    path = tmp_path / "run.pt"
+    settings = {"checkpoint": path, "random_state": 0, **SMALL}
+    StyleGAN2Trainer(max_iter=2, **settings).fit(images)
+    before = path.read_bytes()
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match=r"checkpoint .* could not be written .* as it was"):
+        StyleGAN2Trainer(max_iter=3, **settings).fit(images)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_full_disk_leaves_the_old_weights_file_whole(images, tmp_path, request):
+    generator = StyleGAN2Trainer(max_iter=1, **SMALL | {"channel_max": 64}).fit(images).generator_
+    saved = generator.save(tmp_path / "network.safetensors")
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match=r"the weights file .* could not be written"):
+        generator.save(saved.path)
+    saved.check()
+    assert [p.name for p in tmp_path.iterdir()] == ["network.safetensors"]
+
+
+def test_places_that_cannot_be_written_are_found_before_the_training(images, tmp_path):
+    (tmp_path / "file").write_text("")
+    trainer = StyleGAN2Trainer(max_iter=10**9, checkpoint=tmp_path, **SMALL)
+    with pytest.raises(OSError, match="not a file that can be written"):
+        trainer.fit(images)
+    with pytest.raises(OSError, match=r"folder of checkpoint .* cannot be made"):
+        trainer.set_params(checkpoint=tmp_path / "file" / "run.pt").fit(images)
+    with pytest.raises(OSError):
+        trainer.set_params(checkpoint=None, sample_sheets=tmp_path / "file").fit(images)
+    StyleGAN2Trainer(max_iter=1, checkpoint=tmp_path / "new" / "run.pt", **SMALL).fit(images)
+    assert (tmp_path / "new" / "run.pt").exists()
+
+
+def gradients(images, n_parts, conditional, r1_interval, monkeypatch):
+    """Of both networks in one step, with augmentation, before anything has drifted apart."""
+    options = TrainingOptions(
+        batch_size=16,
+        n_parts=n_parts,
+        learning_rate=1e-3,
+        r1_gamma=1.0,
+        r1_interval=r1_interval,
+        ema_images=100,
+        ada_target=None,
+        ada_images=1000,
+        mirror=True,
+        precision="float32",
     )
+    config = StyleGAN2Config((8, 8), 1, z_dim=8, w_dim=8, c_dim=3 if conditional else 0)
+    state = TrainingState(config, options, torch.device("cpu"), seed=0)
+    state.augment_p, state.step = 0.7, 1  # without R1 where the interval is not 1
+    with monkeypatch.context() as patch:
+        # after an update by Adam, rounding of a gradient near zero would be as large as any
+        patch.setattr(torch.optim.Adam, "step", lambda self: None)
+        log = train_step(state, images, torch.arange(12) % 3 if conditional else None)
+    networks = {"g": state.generator, "d": state.discriminator}
+    found = {f"{k}.{n}": p.grad for k, m in networks.items() for n, p in m.named_parameters()}
+    return found, log, state.generator.mapping.w_avg
+
+
+@pytest.mark.parametrize("r1_interval", [1, 100], ids=["r1", "loss"])
+@pytest.mark.parametrize("conditional", [False, True], ids=["one class", "classes"])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(
+    images, conditional, r1_interval, monkeypatch
+):
+    whole, log, w_avg = gradients(images, 1, conditional, r1_interval, monkeypatch)
+    for n_parts in (2, 4):
+        parts, again, mean = gradients(images, n_parts, conditional, r1_interval, monkeypatch)
+        for name, gradient in whole.items():
+            if gradient is not None:
+                torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=1e-5, msg=name)
+        assert again == pytest.approx(log, rel=1e-4, abs=1e-6)
+        torch.testing.assert_close(mean, w_avg)
+    assert whole["d.conv.weight"].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("batch_size", "n_parts"), [(16, 3), (16, 8), (6, 6), (4, 2)])
+def test_parts_that_would_give_another_result_are_refused(images, batch_size, n_parts):
+    settings = SMALL | {"batch_size": batch_size, "gradient_accumulation": n_parts}
+    with pytest.raises(ValueError, match=r"gradient_accumulation=.*expected one of \[1"):
+        StyleGAN2Trainer(max_iter=1, **settings).fit(images)
 
 
 def test_random_state_decides_the_run(images):
@@ -129,6 +249,7 @@ def test_mean_latent_is_tracked(images):
         (np.zeros((4, 8, 8)), None, "channel axis"),
         (np.full((4, 1, 8, 8), np.nan), None, "NaN"),
         (np.full((4, 1, 8, 8), 200.0), None, "divide by 255"),
+        ([np.zeros((1, 8, 8)), np.zeros((1, 16, 16))], None, "images of several sizes"),
         (np.zeros((4, 1, 8, 8)), [0, 0, 2, 2], "without gaps"),
         (np.zeros((4, 1, 8, 8)), ["a", "a", "b", "b"], "LabelEncoder"),
         (np.zeros((4, 1, 8, 8)), [0, 0, 0, 1], "class 1 of y has one image"),
@@ -152,8 +273,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(images, tmp_path):
 
 def test_augmentation_changes_every_image_and_passes_gradients():
     x = torch.rand(6, 3, 16, 16, requires_grad=True)
-    assert augment(x, 0.0, torch.Generator()) is x
-    out = augment(x, 1.0, torch.Generator().manual_seed(0))
+    draws = torch.rand(6, N_DRAWS, generator=torch.Generator().manual_seed(0))
+    assert augment(x, 0.0, draws) is x
+    out = augment(x, 1.0, draws)
     assert out.shape == x.shape
     assert ((out - x).abs().amax((1, 2, 3)) > 0.01).all()
     out.sum().backward()
@@ -163,27 +285,25 @@ def test_augmentation_changes_every_image_and_passes_gradients():
 def test_augmentation_follows_a_discriminator_that_is_too_sure(images):
     never = StyleGAN2Trainer(max_iter=50, ada_target=None, random_state=0, **SMALL).fit(images)
     assert never.history_["augment_p"].max() == 0
-    eager = {"ada_images": 400, "random_state": 0, **SMALL}
+    eager = {"ada_images": 400, "random_state": 1, **SMALL}
     always = StyleGAN2Trainer(max_iter=100, ada_target=-0.99, **eager).fit(images)
     assert always.history_["augment_p"][-1] > 0.5
 
 
 def test_a_copying_generator_is_noticed_and_one_that_copies_nobody_is_not():
     rng = np.random.default_rng(0)
-    members, others = rng.uniform(size=(2, 60, 1, 8, 8)).astype(np.float32)
-    held_out = HeldOut(others, np.arange(60), np.arange(60))
+    members, others, fresh = rng.uniform(size=(3, 60, 1, 8, 8)).astype(np.float32)
+    test = MemorisationTest(members, HeldOut(others, np.arange(60), np.arange(60)))
+    assert test.p_value(coarse(members)) < 1e-6
+    assert test.p_value(coarse(fresh)) > 0.05
+    assert test.p_value(coarse(others)) > 0.5
 
-    class Sampler:
-        def __init__(self, samples):
-            self.samples = samples
 
-        def sample(self, n_samples, **_):
-            return self.samples, None
-
-    assert memorisation_p_value(Sampler(members), members, held_out) < 1e-6
-    fresh = rng.uniform(size=(60, 1, 8, 8)).astype(np.float32)
-    assert memorisation_p_value(Sampler(fresh), members, held_out) > 0.05
-    assert memorisation_p_value(Sampler(others), members, held_out) > 0.5
+def test_coarse_pixels_are_means_of_blocks():
+    images = np.arange(2 * 16 * 16, dtype=np.float32).reshape(2, 1, 16, 16) / 1000
+    found = coarse(images)
+    assert found.shape == (2, 64)
+    assert found[1, 9] == pytest.approx(images[1, 0, 2:4, 2:4].mean())
 
 
 def test_snapshots_write_sheets_and_test_against_calibration_images(images, tmp_path):
@@ -199,6 +319,88 @@ def test_snapshots_write_sheets_and_test_against_calibration_images(images, tmp_
     ).all()
     with pytest.raises(ValueError, match="share 1 subjects"):
         trainer.fit(images[:8], groups=np.arange(8), X_val=images[8:], groups_val=[7, 8, 9, 9])
+    assert np.isnan(trainer.history_["frechet_distance"]).all()
+
+
+def test_fidelity_of_the_samples_is_in_the_history(images):
+    """Two features, and as many samples as images: the figures can be worked out beside it."""
+    y = np.arange(12) % 3
+
+    def means(X):
+        return np.stack([X.mean((1, 2, 3)), X.std((1, 2, 3))], axis=1)
+
+    trainer = StyleGAN2Trainer(
+        max_iter=4, checkpoint_interval=2, features=means, random_state=0, **SMALL
+    ).fit(images, y)
+    samples, _ = trainer.generator_.sample(12, y, random_state=np.random.RandomState(0))
+    found, real = means(samples), means(images / 255)
+    history = trainer.history_
+    assert history["snapshot_step"].tolist() == [2, 4]
+    assert history["frechet_distance"][-1] == pytest.approx(frechet_distance(found, real), rel=1e-3)
+    assert history["kernel_distance"][-1] == pytest.approx(kernel_distance(found, real), rel=1e-3)
+    assert np.isnan(history["memorisation_p"]).all()
+
+
+def test_features_that_cannot_be_made_are_found_before_the_training(images):
+    trainer = StyleGAN2Trainer(max_iter=10**9, features="nothing", **SMALL)
+    with pytest.raises(ValueError, match="features='nothing'"):
+        trainer.fit(images)
+    with pytest.raises(ValueError, match="CallableFeatures gave features of shape"):
+        trainer.set_params(features=lambda X: X[:1]).fit(images)
+
+
+def test_every_column_of_the_history_has_a_row_for_each_step(images):
+    """The last rows are of one step, which has no R1."""
+    history = StyleGAN2Trainer(max_iter=52, **SMALL).fit(images).history_
+    assert {len(column) for column in history.values()} == {2}
+    assert np.isnan(history["r1"]).tolist() == [False, True]
+
+
+class SortedRows:
+    """Bytes that are read by increasing row numbers alone, as HDF5 datasets are."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, 4
+        self.largest = 0
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) or (np.diff(rows) > 0).all()
+        self.largest = max(self.largest, len(self.array[rows]))
+        return self.array[rows]
+
+    def __array__(self, *args, **options):
+        raise AssertionError("the whole was read")
+
+
+def test_bytes_outside_of_memory_are_read_by_the_batch(images):
+    many = np.concatenate([images] * 10)
+    settings = {"max_iter": 3, "checkpoint_interval": 2, "random_state": 0, **SMALL}
+    rows, val = SortedRows(many), SortedRows(images[:8])
+    sizes = {"features": "pixels", "checkpoint": None}
+    on_disk = StyleGAN2Trainer(**settings, **sizes).fit(rows, X_val=val)
+    in_memory = StyleGAN2Trainer(**settings, **sizes).fit(many, X_val=images[:8])
+    assert on_disk.generator_ == in_memory.generator_
+    assert on_disk.history_["frechet_distance"][-1] == in_memory.history_["frechet_distance"][-1]
+    assert rows.largest <= 64
+
+
+def test_a_folder_trains_as_its_array_does(images, tmp_path):
+    for row, image in enumerate(images):
+        place = tmp_path / "images" / ("b" if row % 2 else "a") / f"{row:02d}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(place)
+    data = load_image_folder(tmp_path / "images", size=8, levels=("label",))
+    settings = {"max_iter": 3, "random_state": 0, **SMALL}
+    found = StyleGAN2Trainer(**settings).fit(data.images, data.target)
+    order = [*range(0, 12, 2), *range(1, 12, 2)]
+    expected = StyleGAN2Trainer(**settings).fit(images[order], np.repeat([0, 1], 6))
+    assert found.generator_ == expected.generator_
+    rows = np.arange(4, 10)
+    part = StyleGAN2Trainer(**settings).fit(data.images[rows])
+    assert part.generator_ == StyleGAN2Trainer(**settings).fit(images[order][rows]).generator_
 
 
 def test_images_on_disk_are_read_batch_by_batch(images, tmp_path):

@@ -1,0 +1,176 @@
+"""Images in files, as an array that is read where it is needed."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentwalk.datasets._bytes import UnreadableImageError, Window
+from latentwalk.datasets._read_image import check_image, read_image
+from latentwalk.utils import progress
+
+
+class ImageFiles:
+    """Images in files, as an array of bytes whose rows are read when they are asked for.
+
+    ``images[rows]`` chooses rows and reads none of them: it is another such object, so that
+    ``images[split.members]`` goes to `StyleGAN2Trainer`, which reads a batch at a time, in the way
+    of an array. ``np.asarray(images)`` reads all of it, as every other estimator does;
+    ``images[3]`` reads one. Each image is cut to its central square and resized; greyscale or
+    colour are converted. Of the files nothing but the pixels is used.
+
+    A pickle of this object holds the paths of the files.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        A file a row: PNG, JPEG, BMP, TIFF, or DICOM (which needs pydicom).
+    size : int
+        Height and width of the images.
+    n_channels : {1, 3}, default=1
+        1 is grey, 3 is RGB.
+    window : tuple (centre, width), default=None
+        What becomes 0..255, for files of more than 8 bits, in their units (Hounsfield units in
+        CT). None is the window that a DICOM file names, else the range of each image by itself.
+
+    Attributes
+    ----------
+    shape : tuple (n_samples, n_channels, size, size)
+        Of the whole.
+    dtype : dtype
+        uint8.
+    paths : list of Path
+        The files, a row each. Errors name the row alone: the names of files can be patients'.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from latentwalk.datasets import ImageFiles
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.png"
+    ...     Image.fromarray(np.full((20, 30), 7, dtype=np.uint8)).save(path)
+    ...     images = ImageFiles([path, path], size=16)
+    ...     print(images, np.asarray(images[:1]).max())
+    ImageFiles(2 images of 1x16x16) 7
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        size: int,
+        n_channels: int = 1,
+        window: Window | None = None,
+    ) -> None:
+        _check_options(size, n_channels, window)
+        self.paths = [Path(path) for path in paths]
+        self.size, self.n_channels, self.window = int(size), int(n_channels), window
+        # errors tell the row as it was before any were chosen, whichever batch is being read
+        self._rows = np.arange(len(self.paths))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self.paths), self.n_channels, self.size, self.size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: Any) -> ImageFiles | NDArray[np.uint8]:
+        """Return other `ImageFiles` for a slice or an array of rows, an image for a number."""
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]
+        if isinstance(rows, tuple):
+            raise IndexError("images in files are chosen by rows alone: read them with np.asarray")
+        chosen = np.arange(len(self.paths))[rows]
+        if chosen.ndim == 0:
+            return self._read(int(chosen))
+        part = copy.copy(self)
+        part.paths, part._rows = [self.paths[row] for row in chosen], self._rows[chosen]
+        return part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("images in files cannot be an array without being read")
+        array = np.empty(self.shape, np.uint8)
+        for row in range(len(self.paths)):
+            array[row] = self._read(row)
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def _read(self, row: int) -> NDArray[np.uint8]:
+        try:
+            return read_image(self.paths[row], self.size, self.n_channels, self.window)
+        except UnreadableImageError as error:
+            raise UnreadableImageError(f"image {self._rows[row]} of the files: {error}") from None
+
+    def check(self) -> None:
+        """Look at the start of every file.
+
+        Raises
+        ------
+        ValueError
+            With the rows of files that are not one image each.
+        ImportError
+            When there are DICOM files and pydicom is not installed.
+        """
+        reasons: dict[int, str] = {}
+        for row, path in zip(self._rows.tolist(), self.paths, strict=True):
+            try:
+                check_image(path)
+            except UnreadableImageError as error:
+                reasons[row] = str(error)
+        if reasons:
+            rows = ", ".join(map(str, list(reasons)[:5])) + (", .." if len(reasons) > 5 else "")
+            raise UnreadableImageError(
+                f"{len(reasons)} of {len(self.paths)} files are not one image each: rows {rows} of "
+                f"paths (the first: {next(iter(reasons.values()))})"
+            )
+
+    def save(self, path: str | os.PathLike[str], *, verbose: bool = False) -> NDArray[np.uint8]:
+        """Read every file once into one ``.npy`` file, which is faster to train from.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, whose size is that of the bytes. It holds the real images: keep it as them.
+        verbose : bool, default=False
+            Show progress.
+
+        Returns
+        -------
+        images : memmap of shape (n_samples, n_channels, size, size)
+            The file, read-only; ``np.load(path, mmap_mode="r")`` opens it again.
+        """
+        partial = Path(path).with_name(Path(path).name + ".partial")
+        array = np.lib.format.open_memmap(partial, "w+", np.uint8, self.shape)
+        for row in progress(range(len(self)), desc="images", verbose=verbose):
+            array[row] = self._read(row)
+        array.flush()
+        del array
+        os.replace(partial, path)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def __repr__(self) -> str:
+        n, channels, size, _ = self.shape
+        return f"ImageFiles({n} images of {channels}x{size}x{size})"
+
+
+def _check_options(size: Any, n_channels: Any, window: ArrayLike | None) -> None:
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"size={size!r}; expected a positive integer")
+    if n_channels not in (1, 3):
+        raise ValueError(f"n_channels={n_channels!r}; expected 1 (grey) or 3 (RGB)")
+    if window is not None:
+        values = np.asarray(window)
+        if values.shape != (2,) or values.dtype.kind not in "iuf" or not values[1] > 0:
+            raise ValueError(f"window={window!r}; expected (centre, width) with a width above 0")

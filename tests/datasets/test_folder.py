@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import builtins
+import pickle
+
+import numpy as np
+import pytest
+from latentwalk.datasets import ImageFiles, load_image_folder
+from PIL import Image
+
+SIZE = 8
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, three subjects, an image of its own grey value for each file."""
+    rows = [("healthy", "p1", 10), ("healthy", "p2", 20), ("ill", "p2", 30), ("ill", "p3", 40)]
+    for label, subject, value in rows:
+        array = np.full((SIZE, SIZE), value, dtype=np.uint8)
+        write(tmp_path / "images" / label / subject / f"{value}.png", array)
+    return tmp_path / "images"
+
+
+def values(images):
+    return np.asarray(images)[:, 0, 0, 0].tolist()
+
+
+def test_subfolders_say_class_and_subject(folder):
+    (folder / "notes.txt").write_text("x")
+    (folder / ".DS_Store").write_text("x")
+    data = load_image_folder(folder, size=SIZE, levels=("label", "subject"))
+    assert values(data.images) == [10, 20, 30, 40]
+    assert data.target.tolist() == [0, 0, 1, 1]
+    assert data.target_names == ["healthy", "ill"]
+    assert data.groups.tolist() == ["p1", "p2", "p2", "p3"]
+    assert data.n_left_out == 1
+    only = load_image_folder(folder, size=SIZE, levels=(None, "subject"))
+    assert only.target is None
+    assert only.groups.tolist() == data.groups.tolist()
+
+
+def test_a_table_says_it_in_its_own_order(folder):
+    table = folder / "rows.csv"
+    table.write_text(
+        "subject,file,note\n7,ill/p3/40.png,x\n8,healthy/p1/10.png,\n", encoding="utf-8-sig"
+    )
+    data = load_image_folder(folder, size=SIZE, table=table)
+    assert values(data.images) == [40, 10]
+    assert data.groups.tolist() == ["7", "8"]
+    assert data.target is None
+
+
+def test_rows_are_chosen_without_being_read(folder, monkeypatch):
+    images = load_image_folder(folder, size=SIZE).images
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", lambda *args: pytest.fail("a file was read"))
+        assert images.shape == (4, 1, SIZE, SIZE)
+        assert images[[3, 1]][::-1].shape == (2, 1, SIZE, SIZE)
+        assert images[np.array([True, False, False, True]), ...].shape[0] == 2
+        assert repr(images) == "ImageFiles(4 images of 1x8x8)"
+    assert values(images[[3, 1, 3]]) == [40, 20, 40]
+    assert values(pickle.loads(pickle.dumps(images[-1:]))) == [40]
+    np.testing.assert_array_equal(images[2], np.full((1, SIZE, SIZE), 30))
+    with pytest.raises(IndexError):
+        images[4]
+    with pytest.raises(IndexError, match="by rows alone"):
+        images[:, 0]
+
+
+def test_a_copy_in_one_file_is_mapped_into_memory(folder, tmp_path):
+    images = load_image_folder(folder, size=SIZE).images
+    mapped = images.save(tmp_path / "images.npy")
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, images)
+    assert [path.name for path in tmp_path.glob("images.npy*")] == ["images.npy"]
+
+
+def read(path, **options):
+    return np.asarray(ImageFiles([path], **({"size": SIZE} | options)))[0]
+
+
+def test_the_central_square_is_resized(tmp_path):
+    wide = np.zeros((16, 40), dtype=np.uint8)
+    wide[:, 12:28] = 200
+    write(tmp_path / "wide.png", wide)
+    # the filter looks a little beyond the square
+    assert (read(tmp_path / "wide.png")[0, :, 1:-1] > 190).all()
+    checks = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((4, 4))).astype(np.uint8) * 255
+    write(tmp_path / "checks.png", checks)
+    grey = read(tmp_path / "checks.png", size=4)
+    assert grey.std() < 20  # averaged, and not every eighth pixel
+    assert 100 < grey.mean() < 155
+
+
+def test_channels_are_converted(tmp_path):
+    colors = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    colors[..., 0], colors[..., 2] = 200, 100
+    write(tmp_path / "rgb.png", colors)
+    found = read(tmp_path / "rgb.png", n_channels=3)
+    np.testing.assert_array_equal(found, colors.transpose(2, 0, 1))
+    luma = 0.299 * 200 + 0.114 * 100
+    assert abs(int(read(tmp_path / "rgb.png")[0, 0, 0]) - luma) <= 1
+    Image.fromarray(colors).convert("P").save(tmp_path / "palette.png")
+    assert abs(int(read(tmp_path / "palette.png")[0, 0, 0]) - luma) < 15
+    write(tmp_path / "grey.png", np.full((SIZE, SIZE), 9, dtype=np.uint8))
+    assert read(tmp_path / "grey.png", n_channels=3).tolist() == np.full((3, 8, 8), 9).tolist()
+    turned = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    turned[:4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by a quarter
+    Image.fromarray(turned).save(tmp_path / "turned.png", exif=exif)
+    assert (read(tmp_path / "turned.png")[0, :, 4:] == 255).all()
+
+
+def test_more_than_eight_bits_are_scaled_and_not_cut_off(tmp_path):
+    deep = np.linspace(1000, 5000, SIZE * SIZE).reshape(SIZE, SIZE).astype(np.uint16)
+    write(tmp_path / "deep.png", deep)
+    found = read(tmp_path / "deep.png")
+    assert (found.min(), found.max()) == (0, 255)
+    assert len(np.unique(found)) > 60
+    found = read(tmp_path / "deep.png", window=(3000, 2000))
+    expected = np.rint(((deep - 2000.0) / 2000).clip(0, 1) * 255)
+    np.testing.assert_array_equal(found[0], expected)
+    write(tmp_path / "float.tiff", deep.astype(np.float32))
+    np.testing.assert_array_equal(read(tmp_path / "float.tiff", window=(3000, 2000)), found)
+
+
+def test_files_that_are_no_image_are_found_at_once_and_not_named(folder):
+    (folder / "ill" / "p3" / "smith-john.png").write_bytes(b"not an image")
+    frames = [Image.fromarray(np.zeros((8, 8), dtype=np.uint8))] * 2
+    frames[0].save(folder / "ill" / "p3" / "stack.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"2 of 6 files .* rows 4, 5") as caught:
+        load_image_folder(folder, size=SIZE)
+    assert "smith" not in str(caught.value)
+    images = load_image_folder(folder, size=SIZE, check=False).images
+    with pytest.raises(ValueError, match="image 4 of the files: it cannot be read") as caught:
+        np.asarray(images[4:][:1])
+    assert "smith" not in "".join(map(str, (caught.value, caught.value.__cause__)))
+    with pytest.raises(ValueError, match="image 5 of the files: it has 2 frames"):
+        images[5]
+
+
+def test_a_truncated_or_missing_file_is_told_by_its_row(folder):
+    path = folder / "ill" / "p3" / "40.png"
+    images = load_image_folder(folder, size=SIZE).images
+    path.write_bytes(path.read_bytes()[:-26])
+    with pytest.raises(ValueError, match="image 3 of the files") as caught:
+        np.asarray(images[[3]])
+    assert "40.png" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"image 3 of the files: .*FileNotFoundError") as caught:
+        images[3]
+    assert "40.png" not in str(caught.value)
+    with pytest.raises(ValueError, match="rows 3 of paths"):
+        images.check()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"levels": ("label", "subject", None)}, "4 of 4 images have fewer"),
+        ({"levels": ("class",)}, "expected a sequence of 'label', 'subject'"),
+        ({"levels": "label"}, "expected a sequence"),
+        ({"levels": ("label", "label")}, "expected a sequence"),
+        ({"size": 0}, "size=0"),
+        ({"n_channels": 2}, "n_channels=2"),
+        ({"window": (40, 0)}, "window"),
+    ],
+)
+def test_bad_options(folder, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder, **({"size": SIZE} | options))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("label,subject\na,b\n", "expected file, and label or subject"),
+        ("", "expected file"),
+        ("file,label\n", "no rows"),
+        ("file,label\nill/p3/40.png,\n", "no label in row 0"),
+        ("file,label\nill/p3/40.png\n", "no label in row 0"),
+        ("file,label\nill/p3/40.png,a\nill/p3/smith.png,b\n", "row 1"),
+    ],
+)
+def test_bad_tables(folder, content, message):
+    table = folder / "rows.csv"
+    table.write_text(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_image_folder(folder, size=SIZE, table=table)
+    assert "smith" not in str(caught.value)
+    with pytest.raises(ValueError, match="expected one of them"):
+        load_image_folder(folder, size=SIZE, table=table, levels=("label",))
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(ValueError, match="no images"):
+        load_image_folder(tmp_path, size=SIZE)
+    with pytest.raises(ValueError, match="not a folder"):
+        load_image_folder(tmp_path / "absent", size=SIZE)
+
+
+def test_dicom_without_pydicom_says_what_to_install(folder, monkeypatch):
+    (folder / "scan.dcm").write_bytes(b"x" * 200)
+    real = builtins.__import__
+
+    def without(name, *args, **options):
+        if name.partition(".")[0] == "pydicom":
+            raise ImportError(name)
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"pip install 'latentwalk\[dicom\]'"):
+        load_image_folder(folder, size=SIZE)
