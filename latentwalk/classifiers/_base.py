@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from torch import nn
 
 from latentwalk.classifiers._augment import AUGMENTATIONS
+from latentwalk.classifiers._backbone import backbone_net
 from latentwalk.classifiers._nets import Temperature, guide_net
 from latentwalk.classifiers._training import (
     Labelled,
@@ -45,6 +46,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "image_shape": [tuple, list, None],
+        "backbone": [StrOptions({"lpips"}), nn.Module, None],
         "width": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -69,6 +71,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         image_shape: tuple[int, int, int] | None = None,
+        backbone: str | nn.Module | None = None,
         width: int = 24,
         max_iter: int = 30,
         batch_size: int | str = "auto",
@@ -83,6 +86,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         verbose: bool | int = False,
     ) -> None:
         self.image_shape = image_shape
+        self.backbone = backbone
         self.width = width
         self.max_iter = max_iter
         self.batch_size = batch_size
@@ -163,7 +167,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(rng.randint(np.iinfo(np.int32).max)))
             if not (self.warm_start and self._can_resume(classes)):
-                self.module_, self.history_ = guide_net(to_float(X), len(classes), self.width), []
+                self.module_, self.history_ = self._net(X, codes, device), []
             self.classes_, self.temperature_ = classes, 1.0
             self._temperature(1.0)
             if len(X) > 1:
@@ -196,6 +200,12 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
             kinds,
             self.patience,
         )
+
+    def _net(self, X: NDArray[Any], codes: NDArray[np.intp], device: torch.device) -> nn.Module:
+        """An untrained net for checked rows."""
+        if self.backbone is None or X.ndim == 2:
+            return guide_net(to_float(X), int(codes.max()) + 1, self.width)
+        return backbone_net(self.backbone, X, codes, self.augmentation or (), device)
 
     def _validated(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """X as checked images, or as float32 features where no image shape is known."""

@@ -135,12 +135,14 @@ def rows_of_large_classes(
 def check_identity(facts: Facts) -> Iterator[str]:
     """Yield walks that nothing would keep away from the patients."""
     for name, guide in facts.having("identity_classifier").items():
+        given = facts.fit_params.get(f"{name}__X_real") is not None
         if guide is None:
-            yield (
-                f"{name} has no identity_classifier: a walk without an identity guide protects "
-                "nobody; pass a fitted IdentityClassifier"
-            )
-        elif not is_fitted_guide(guide) and facts.fit_params.get(f"{name}__X_real") is None:
+            if not (given and facts.having("repulsion").get(name)):
+                yield (
+                    f"{name} has no identity_classifier: a walk without an identity guide protects "
+                    "nobody; pass a fitted IdentityClassifier"
+                )
+        elif not is_fitted_guide(guide) and not given:
             yield (
                 f"{name} has an identity_classifier that is not fitted: fit it before, or pass "
                 f"{name}__X_real to fit_transform, and here, to fit it on"

@@ -36,6 +36,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def risk(self) -> Floats:
+        """What points are ranked by: the identity posterior, or else how far from the middle."""
+        return np.where(np.isnan(self.identity), np.abs(self.time - 0.5), self.identity)
+
     def index(self, n_points: int) -> NDArray[np.intp]:
         """Return the nearest of the path's points, (n,)."""
         return np.rint(self.time * (n_points - 1)).astype(np.intp)

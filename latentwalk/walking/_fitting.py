@@ -17,6 +17,7 @@ from latentwalk.walking._inputs import (
     Prototypes,
     check_guides_given,
     check_repulsion,
+    check_unguided,
     find_prototypes,
 )
 from latentwalk.walking._losses import Objective
@@ -94,8 +95,11 @@ class WalkFitting:
         self: Any, W: Any, y: ArrayLike | None, X_real: Any
     ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any] | None]:
         """Everything that can be wrong and is quick to see."""
-        check_guides_given(self.identity_classifier, self.label_classifier, X_real, y)
+        identity, label = self.identity_classifier, self.label_classifier
+        check_guides_given(identity, label, self.repulsion, X_real, y)
         check_repulsion(self.repulsion, self.objective, X_real)
+        if identity is None:
+            check_unguided(self.max_identity, self.selection)
         W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
         width = self.generator.n_latent_features(self.latent_space)
         if W.shape[1] != width:
@@ -265,7 +269,8 @@ class WalkFitting:
         """Set the public figures of all points."""
         identity, label, distance = np.moveaxis(self._figures, 2, 0)
         del self._figures
-        self.path_identity_ = identity
+        if examiner.identity is not None:
+            self.path_identity_ = identity
         if examiner.label is not None:
             self.path_class_proba_ = label
         if examiner.has_real:
@@ -289,15 +294,12 @@ class WalkFitting:
         """The inner points of all paths."""
         path, index = np.nonzero(np.ones_like(self.rejected_[:, 1:-1]))
         cell = path, index + 1
-        nothing = np.full(len(path), np.nan)
+        nothing = np.full(self.rejected_.shape, np.nan)
+        names = ("path_identity_", "path_class_proba_", "path_distance_")
+        identity, label, distance = (getattr(self, name, nothing)[cell] for name in names)
+        times = (index + 1) / (self.n_points - 1)
         return Points(
-            path,
-            (index + 1) / (self.n_points - 1),
-            self.paths_[cell],
-            self.path_identity_[cell],
-            self.path_class_proba_[cell] if hasattr(self, "path_class_proba_") else nothing,
-            self.path_distance_[cell] if hasattr(self, "path_distance_") else nothing,
-            ~self.rejected_[cell],
+            path, times, self.paths_[cell], identity, label, distance, ~self.rejected_[cell]
         )
 
     def _draw(

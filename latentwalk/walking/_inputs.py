@@ -66,22 +66,43 @@ def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
         )
 
 
-def check_guides_given(identity: Any, label: Any, X_real: Any, y: Any) -> None:
+def check_unguided(max_identity: float | None, selection: str) -> None:
+    """Raise for what only the posteriors of an identity guide can decide.
+
+    Raises
+    ------
+    ValueError
+        For a bound on them, and a selection by them.
+    """
+    if max_identity is not None:
+        raise ValueError(
+            f"max_identity={max_identity} without an identity_classifier: nothing gives identity "
+            "posteriors to bound; leave it None"
+        )
+    if selection != "uniform":
+        raise ValueError(
+            f"selection={selection!r} without an identity_classifier: nothing says which points "
+            "are safer (never their distances to real images); pass selection='uniform'"
+        )
+
+
+def check_guides_given(identity: Any, label: Any, repulsion: float, X_real: Any, y: Any) -> None:
     """Raise for a walk that would protect nobody; warn about a class guide or y without the other.
 
     Raises
     ------
     ValueError
-        When there is no identity guide.
+        When there is neither an identity guide nor a repulsion.
     """
-    if identity is None:
+    if identity is None and not repulsion:
         given = "None, and so is X_real" if X_real is None else "None"
         raise ValueError(
             f"identity_classifier is {given}: a walk without an identity guide protects nobody. "
             "Pass a fitted identity_classifier, or identity_classifier=IdentityClassifier() and "
-            "the real images as X_real to fit it on"
+            "the real images as X_real to fit it on; with too many subjects for a classifier, "
+            "X_real and repulsion=1.0"
         )
-    if not is_fitted_guide(identity) and X_real is None:
+    if identity is not None and not is_fitted_guide(identity) and X_real is None:
         raise ValueError(
             "identity_classifier is not fitted: fit it before, or pass the real images as X_real "
             "to fit it on"

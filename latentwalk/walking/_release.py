@@ -90,7 +90,7 @@ def allocate(
         slots = slots[np.argsort(order[slots], kind="stable")]
         free = np.flatnonzero(points.accepted & (points.path == path))
         n_taken = min(len(slots), len(free))
-        taken = select_points(points.time[free], points.identity[free], n_taken, selection)
+        taken = select_points(points.time[free], points.risk[free], n_taken, selection)
         chosen[slots[:n_taken]] = free[taken]
     _borrow(points, chosen, path_classes[paths], path_classes)
     return points, chosen
@@ -108,5 +108,5 @@ def _borrow(
         free = np.setdiff1d(
             np.flatnonzero(points.accepted & (path_classes[points.path] == code)), chosen
         )
-        free = free[np.argsort(points.identity[free], kind="stable")][: len(slots)]
+        free = free[np.argsort(points.risk[free], kind="stable")][: len(slots)]
         chosen[slots[: len(free)]] = free

@@ -54,7 +54,8 @@ class GuidedWalker(ClassNamePrefixFeaturesOutMixin, WalkFitting, TransformerMixi
 nn.Module
         Recognises the subjects. A fitted one is used as it is (a copy is frozen), any other is
         cloned and fitted on `X_real`. Where scikit-learn clones the walker, put a fitted guide in
-        a `sklearn.frozen.FrozenEstimator`.
+        a `sklearn.frozen.FrozenEstimator`. None only with a `repulsion`, ``selection="uniform"``
+        and ``max_identity=None``: nothing then says which points are safer.
     label_classifier : same, default=None
         Recognises the classes; without one only the ends keep a path in its class.
     n_points : int, default=50
@@ -67,9 +68,9 @@ nn.Module
         The terms of "worst-point"; `identity_weight` also counts up in retries.
     repulsion : float, default=0.0
         Weight of a further term of "worst-point", for collections with too many subjects for an
-        identity classifier: the mean over the points of ``max(0, 1 - d / m)``, with d the root mean
-        square pixel difference to the nearest image of `X_real` and m the median of these images'
-        own nearest distances. Needs `X_real`.
+        identity classifier, beside one or in its place: the mean over the points of
+        ``max(0, 1 - d / m)``, with d the root mean square pixel difference to the nearest image of
+        `X_real` and m the median of these images' own nearest distances. Needs `X_real`.
     solver : {"adam", "lbfgs"}, default="adam"
         "adam" walks many paths at once on points drawn afresh in each step; "lbfgs" takes one path
         after the other on all of its points.
@@ -123,7 +124,7 @@ nn.Module
     prototype_targets_ : ndarray of shape (n_prototypes,)
         Their classes.
     path_identity_ : ndarray of shape (n_paths, n_points)
-        The highest identity posterior of each point.
+        The highest identity posterior of each point; only with an identity classifier.
     path_class_proba_ : ndarray of shape (n_paths, n_points)
         The posterior of the path's class; only with a label classifier and y.
     path_distance_ : ndarray of shape (n_paths, n_points)
@@ -284,8 +285,8 @@ nn.Module
         Raises
         ------
         ValueError
-            For latents of another width, no identity guide, guides that take other images or never
-            saw a class, and a class with one prototype.
+            For latents of another width, neither identity guide nor repulsion, guides that take
+            other images or never saw a class, and a class with one prototype.
         """
         self._walk(W, y, X_real, groups)
         return self
@@ -346,7 +347,7 @@ nn.Module
         nearest = ExactNeighbors(self.prototypes_).kneighbors(self._truncated(W))[1][:, 0]
         grid = self._grid()
         grid = grid[grid.accepted]
-        grid = grid[np.argsort(grid.identity, kind="stable")]
+        grid = grid[np.argsort(grid.risk, kind="stable")]
         return grid.latent[self._safest_at(grid, nearest)]
 
     def sample(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from latentwalk import IdentityClassifier, LabelClassifier
 from latentwalk.classifiers._augment import AUGMENTATIONS, augment
+from latentwalk.classifiers._backbone import LPIPSBackbone, Whiten
 from latentwalk.classifiers._training import fit_temperature
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -46,6 +48,12 @@ def test_subjects_are_recognised_in_other_images_of_them():
 def test_without_ids_every_image_is_its_own_subject():
     guide = quick(IdentityClassifier, max_iter=1).fit(shots(0))
     np.testing.assert_array_equal(guide.classes_, np.arange(20))
+
+
+def test_as_many_subjects_as_images_is_no_reason_to_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(IdentityClassifier, max_iter=1).fit(shots(0), IDS)
 
 
 def test_classes_are_learnt_from_bytes_flat_rows_and_floats_alike():
@@ -164,3 +172,68 @@ def test_bad_input_is_named_and_ids_are_not():
     assert "secret" not in str(error.value)
     with pytest.raises(ValueError, match=r"images of shape \(3, 8, 8\); expected \(3, 16, 16\)"):
         guide.fit(shots(0), IDS).predict(np.zeros((2, 3, 8, 8)))
+
+
+def flat_net():
+    return nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
+
+
+@pytest.mark.parametrize("backbone", ["lpips", flat_net()])
+def test_a_backbone_gives_the_features_and_is_not_trained(backbone):
+    guide = quick(IdentityClassifier, backbone=backbone, max_iter=3, augmentation=("shift",))
+    guide.fit(TRAIN, np.tile(IDS, 3))
+    assert guide.score(shots(99), IDS) > 0.9
+    frozen, whiten, head = list(guide.module_)[:3]
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert head.weight.shape == (20, whiten.components.shape[1])
+    again = pickle.loads(pickle.dumps(guide))
+    np.testing.assert_array_equal(again.predict_proba(TRAIN[:5]), guide.predict_proba(TRAIN[:5]))
+    image = torch.as_tensor(TRAIN[:1]).requires_grad_()
+    guide.module_(image).max().backward()
+    assert image.grad.abs().sum() > 0
+
+
+def test_a_backbone_stays_in_evaluation_mode_and_is_copied():
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten())
+    mean = net[0].running_mean.clone()
+    guide = quick(IdentityClassifier, backbone=net, max_iter=2).fit(TRAIN, np.tile(IDS, 3))
+    assert torch.equal(guide.module_[0].module[0].running_mean, mean)
+    assert net.training and all(p.requires_grad for p in net.parameters())
+
+
+def test_whitened_features_have_variance_one_and_no_correlation():
+    features = torch.randn(200, 30, generator=torch.Generator().manual_seed(0)) @ torch.diag(
+        torch.logspace(-1, 1, 30)
+    )
+    white = Whiten(features)(features)
+    assert white.shape == (200, 30)
+    np.testing.assert_allclose(np.cov(white.T.numpy(), bias=True), np.eye(30), atol=1e-3)
+
+
+def test_the_head_starts_at_the_class_means():
+    guide = quick(IdentityClassifier, backbone="lpips", max_iter=1, learning_rate=1e-9)
+    guide.fit(shots(0), IDS)
+    assert guide.score(shots(5), IDS) > 0.9
+
+
+def test_larger_images_cost_a_lpips_backbone_no_more():
+    few, many = (LPIPSBackbone()(torch.rand(2, 1, side, side)).shape for side in (64, 200))
+    assert few == many == (2, 31872)
+
+
+def test_features_and_small_sets_pass_a_backbone_by():
+    guide = quick(LabelClassifier, backbone="lpips", max_iter=1)
+    assert guide.fit(X[:50].reshape(50, -1), Y[:50]).predict_proba(X[:2].reshape(2, -1)).ndim == 2
+    for rows in (1, 2):
+        alone = quick(IdentityClassifier, backbone="lpips", max_iter=1).fit(X[:rows])
+        assert np.isfinite(alone.predict_proba(X[:3])).all()
+
+
+def test_a_backbone_for_other_images_is_named():
+    wants_rgb = nn.Conv2d(3, 4, 3)
+    with pytest.raises(ValueError, match=r"backbone does not take images of shape \(1, 8, 8\)"):
+        quick(LabelClassifier, backbone=wants_rgb).fit(X[:50], Y[:50])
+    with pytest.raises(ValueError, match="expected a row of floats"):
+        quick(IdentityClassifier, backbone=nn.Flatten(0, 1)).fit(TRAIN)
+    with pytest.raises(ValueError, match="'backbone' parameter"):
+        quick(LabelClassifier, backbone="vgg").fit(X[:50], Y[:50])

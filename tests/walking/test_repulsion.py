@@ -89,3 +89,38 @@ def test_a_repulsion_with_nothing_to_act_on_is_an_error():
         make_walker(repulsion=1.0).fit(PROTOTYPES, X_real=X[:5].repeat(2, axis=0))
     with pytest.raises(ValueError, match="'repulsion' parameter"):
         make_walker(repulsion=-1.0).fit(PROTOTYPES, X_real=X)
+
+
+def unguided(**parameters):
+    settings = {"n_points": 16, "max_iter": 40, "length_weight": 0.1, "random_state": 0}
+    settings |= {"repulsion": 20.0, "selection": "uniform"}
+    return GuidedWalker(GENERATOR, **(settings | parameters))
+
+
+def test_it_walks_without_an_identity_guide():
+    straight = make_walker(objective="linear").fit(PROTOTYPES)
+    walker = unguided()
+    W_syn = walker.fit_transform(PROTOTYPES, X_real=X)
+    assert np.median(nearest(walker)) > 1.1 * np.median(nearest(straight))
+    assert len(np.unique(W_syn, axis=0)) == len(PROTOTYPES)
+    assert not hasattr(walker, "path_identity_") and np.isnan(walker.released_identity_).all()
+    assert (walker.released_distance_ > walker.duplicate_distance).all()
+    assert walker.n_rejected_["identity"] == 0 and len(walker.sample(9, X_real=X)[0]) == 9
+
+
+def test_unguided_new_rows_get_the_middle_of_a_path_not_its_end():
+    walker = unguided().fit(PROTOTYPES, X_real=X)
+    moments = [
+        np.flatnonzero((walker.paths_ == row).all(axis=2).any(axis=0))[0]
+        for row in walker.transform(PROTOTYPES)
+    ]
+    assert set(moments) <= {7, 8}
+
+
+def test_unguided_nothing_can_be_bounded_or_ranked_by_a_posterior():
+    with pytest.raises(ValueError, match=r"max_identity=0\.2 without an identity_classifier"):
+        unguided(max_identity=0.2).fit(PROTOTYPES, X_real=X)
+    with pytest.raises(ValueError, match="pass selection='uniform'"):
+        unguided(selection="safest").fit(PROTOTYPES, X_real=X)
+    with pytest.raises(ValueError, match=r"protects nobody.*repulsion=1\.0"):
+        unguided(repulsion=0.0).fit(PROTOTYPES, X_real=X)

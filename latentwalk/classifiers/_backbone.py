@@ -1,0 +1,165 @@
+"""A guide on features that were learnt elsewhere: frozen backbone, whitening, cosine head."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from latentwalk.classifiers._augment import augment
+from latentwalk.classifiers._nets import CosineHead, Temperature
+from latentwalk.features import lpips_features
+from latentwalk.utils import map_batches, to_numpy, to_tensor
+
+LPIPS_SIDE = 64
+N_COMPONENTS = 512
+N_DRAWS = 1024
+COPIES = 8
+
+
+class LPIPSBackbone(nn.Module):
+    """Images to LPIPS features. It holds no weights: they ship with the package."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 1 or 3, height, width) in [0, 1] to (n, n_features); larger images are averaged."""
+        shortest = min(images.shape[2:])
+        if shortest > LPIPS_SIDE:
+            size = [round(side * LPIPS_SIDE / shortest) for side in images.shape[2:]]
+            images = F.interpolate(images, size=size, mode="area")
+        return lpips_features(images)
+
+
+class FrozenBackbone(nn.Module):
+    """A copy of a module that training leaves as it is, its output flattened."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; the module stays in evaluation mode."""
+        super().train(mode)
+        self.module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, n_channels, height, width) to (n, n_features)."""
+        features: Tensor = self.module(images).flatten(1)
+        return features
+
+
+class Whiten(nn.Module):
+    """Principal components of features, each divided by its standard deviation.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n_samples, n_features)
+        What they are taken from; at most 512 are kept.
+    """
+
+    mean: Tensor
+    components: Tensor
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        mean = features.mean(dim=0)
+        centred = features - mean
+        # fewer rows than features: the components come from the rows' products
+        variances, vectors = torch.linalg.eigh((centred @ centred.T).double() / len(features))
+        kept = variances > 1e-6 * variances.amax().clamp(min=1e-12)
+        kept[:-N_COMPONENTS] = False
+        roots = variances[kept].sqrt() * len(features) ** 0.5  # singular values of `centred`
+        weights = (vectors[:, kept] / roots.square() * len(features) ** 0.5).float()
+        self.register_buffer("mean", mean)
+        self.register_buffer("components", centred.T @ weights)  # (n_features, n_components)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, n_features) to (n, n_components)."""
+        return (features - self.mean) @ self.components
+
+
+def backbone_net(
+    backbone: str | nn.Module,
+    X: NDArray[Any],
+    codes: NDArray[np.intp],
+    augmentation: Collection[str],
+    device: torch.device,
+) -> nn.Sequential:
+    """Return a net of frozen features, whitened, and a cosine head that starts at the class means.
+
+    Whitening is over randomly changed images, so that directions which tell subjects apart are
+    not drowned by those of brightness and place.
+
+    Parameters
+    ----------
+    backbone : "lpips" or nn.Module
+        What gives the features.
+    X : ndarray of shape (n_samples, n_channels, height, width)
+        Checked images.
+    codes : ndarray of shape (n_samples,)
+        Class codes; every class occurs.
+    augmentation : collection of str
+        See `augment`.
+    device : torch.device
+        Where to work.
+
+    Raises
+    ------
+    ValueError
+        When the backbone does not take the images or gives no row of numbers for each.
+    """
+    frozen = FrozenBackbone(LPIPSBackbone() if isinstance(backbone, str) else backbone)
+    frozen.to(device)
+    _try_backbone(frozen, X[:2], device)
+    n_draws = min(N_DRAWS, COPIES * len(X) if augmentation else len(X))
+    rows = np.resize(torch.randperm(len(X)).numpy(), n_draws)
+    whiten = Whiten(torch.as_tensor(_features(frozen, X, rows, augmentation, device)))
+    everything = np.arange(len(X))
+    net = nn.Sequential(frozen, whiten)
+    means = torch.zeros(int(codes.max()) + 1, whiten.components.shape[1])
+    seen = torch.as_tensor(_features(net.to(device), X, everything, (), device))
+    means.index_add_(0, torch.as_tensor(codes), F.normalize(seen, dim=1))
+    head = CosineHead(means.shape[1], len(means))
+    # rows as long as those of a random start: the same learning rate turns them as fast
+    head.weight.data = F.normalize(means, dim=1) * means.shape[1] ** 0.5
+    return nn.Sequential(frozen, whiten, head, Temperature())
+
+
+def _features(
+    net: nn.Module,
+    X: NDArray[Any],
+    rows: NDArray[np.intp],
+    augmentation: Collection[str],
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """What a net makes of some rows, randomly changed, (n_rows, n_features)."""
+
+    def part(chunk: slice) -> NDArray[np.float32]:
+        images = to_tensor(X[rows[chunk]], device)
+        with torch.no_grad():
+            return to_numpy(net(augment(images, augmentation) if augmentation else images).float())
+
+    return map_batches(part, len(rows), device=device)
+
+
+def _try_backbone(frozen: FrozenBackbone, X: NDArray[Any], device: torch.device) -> None:
+    """Raise unless the backbone gives features of such images."""
+    try:
+        with torch.no_grad():
+            found = frozen(to_tensor(X, device))
+    except (RuntimeError, ValueError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f"backbone does not take images of shape {X.shape[1:]}: {error}. Put a layer in front "
+            "of it that makes what it wants, or take backbone=None"
+        ) from error
+    if len(found) != len(X) or not found.is_floating_point():
+        raise ValueError(
+            f"backbone gives {tuple(found.shape)} for {len(X)} images; expected a row of floats "
+            "for each"
+        )
