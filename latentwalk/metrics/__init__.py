@@ -19,6 +19,7 @@ from latentwalk.metrics._exact import (
     smallest_detectable_leak,
 )
 from latentwalk.metrics._exposure import exposure, subject_minima
+from latentwalk.metrics._feature_likelihood import feature_likelihood_gap
 from latentwalk.metrics._fidelity import frechet_distance, kernel_distance
 from latentwalk.metrics._fidelity_common import Metric, SmallSampleWarning
 from latentwalk.metrics._fidelity_novelty import (
@@ -63,6 +64,7 @@ __all__ = [
     "exact_duplicates",
     "exact_test",
     "exposure",
+    "feature_likelihood_gap",
     "fidelity_report",
     "frechet_distance",
     "improved_precision",

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 P = ParamSpec("P")
 Features = NDArray[np.float64]
 CHUNK_VALUES = 2**23
+FEW_ROWS = 300
 
 
 class SmallSampleWarning(UserWarning):

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from latentwalk.metrics._diversity import vendi_score
+from latentwalk.metrics._feature_likelihood import feature_likelihood_gap
 from latentwalk.metrics._fidelity import frechet_distance, kernel_distance
 from latentwalk.metrics._fidelity_common import (
+    FEW_ROWS,
     Features,
     Metric,
     SmallSampleWarning,
@@ -31,7 +33,6 @@ from latentwalk.metrics._fidelity_novelty import (
 from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
 from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
 
-FEW_ROWS = 300
 WITH_NEIGHBORS: tuple[Metric[...], ...] = (
     improved_precision,
     improved_recall,
@@ -116,7 +117,9 @@ def fidelity_report(
 
     The baseline is what held-out real rows get in the place of the synthetic ones: what a perfect
     generator would. Several measures depend on the number of rows, so the larger of the two
-    sets is cut to the size of the smaller, at random.
+    sets is cut to the size of the smaller, at random. `feature_likelihood_gap` needs held-out rows
+    for both roles: one half of them stands for a release, as does one half of the synthetic rows,
+    and the other half is tested. It and `data_copying_score` are there from 300 rows on.
 
     Parameters
     ----------
@@ -175,9 +178,10 @@ def fidelity_report(
         )
         for metric, measure in measures
     ]
-    if holdout is not None and min(len(holdout), len(synthetic)) >= FEW_ROWS:
+    if holdout is not None and len(synthetic) >= FEW_ROWS:
         copying = data_copying_score(synthetic, real, holdout, random_state=random_state)
         rows.append(FidelityRow("data_copying_score", copying, 0.0, True))
+        rows.append(_likelihood_row(synthetic, real, holdout, random_state))
     return FidelityReport(tuple(rows), len(synthetic))
 
 
@@ -191,6 +195,22 @@ def _measures(
         + [(mean_minimum_distance, {"X_real": real, "squared": squared}), (vendi_score, {})]
     )
     return [(metric, partial(metric, **chosen)) for metric, chosen in options]
+
+
+def _likelihood_row(
+    synthetic: Features, real: Features, holdout: Features, random_state: Any
+) -> FidelityRow:
+    """The release and one half of the held-out rows, tested on the other half."""
+    rng, half = check_random_state(random_state), len(holdout) // 2
+    order = rng.permutation(len(holdout))
+    tested = holdout[order[half:]]
+    chosen = synthetic[rng.permutation(len(synthetic))[:half]]
+    with warnings.catch_warnings():
+        # the report has warned of few rows already, by the whole sets
+        warnings.simplefilter("ignore", SmallSampleWarning)
+        value = feature_likelihood_gap(chosen, real, tested)
+        baseline = feature_likelihood_gap(holdout[order[:half]], real, tested)
+    return FidelityRow("feature_likelihood_gap", value, baseline, True)
 
 
 def _same_size(first: Features, second: Features, random_state: Any) -> tuple[Features, Features]:
