@@ -208,7 +208,7 @@ def _views(
     members, holdout, reference = auditor.members_, auditor.holdout_, auditor.reference_
     assert holdout is not None
     views = []
-    release = check_records(auditor, X_syn, reset=False)
+    release = check_records(auditor, X_syn, reset=False, name="X_syn")
     if any(attack.sees_records for attack in attacks):
         real = knowledge.records(auditor)
         like_real = to_float(release).reshape(len(release), *real.shape[1:])
