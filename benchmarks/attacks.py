@@ -2,7 +2,9 @@
 
 The shipped generator's samples are the release, alone and beside noisy copies of one patch each of
 some of the subjects it was trained on. First the share of other subjects' patches that a metric
-identifies (rank 1), which says how much a re-identification attack can know.
+identifies (rank 1), which says how much a re-identification attack can know; then the attack's
+p-values without any copy, over draws of the subjects' images and over releases, among them one
+that nobody's data made: the calibration subjects' own patches.
 
     python benchmarks/attacks.py --copied 52
 """
@@ -22,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-N_RELEASED, NOISE = 1000, 0.03
+N_RELEASED, NOISE, N_REPEATED = 1000, 0.03, 10
 
 
 def flatten(X):
@@ -49,6 +51,31 @@ def identify(patches, split):
         )
 
 
+def without_copies(patches, split):
+    """The p-values of re-identification where nothing was planted."""
+    generator = lw.load_generator(dermoscopy_generator_path())
+    found = {
+        f"samples {seed}": generator.sample(N_RELEASED, random_state=seed)[0] for seed in (0, 1)
+    }
+    found["sham"] = patches.images[split.calibration]
+    (X, groups), (X_out, groups_out), (X_reference, groups_reference) = (
+        (patches.images[at], patches.groups[at])
+        for at in (split.members, split.audit, split.reference)
+    )
+    auditors = [
+        lw.PrivacyAuditor(random_state=seed).fit(
+            X, X_holdout=X_out, X_reference=X_reference, groups=groups, groups_holdout=groups_out
+        )
+        for seed in range(N_REPEATED)
+    ]
+    knowledge = AttackerKnowledge(groups_reference=groups_reference)
+    given = {"attacks": ["re-identification"], "knowledge": knowledge, "random_state": 0}
+    for name, release in found.items():
+        p = sorted(run_attacks(auditor, release, **given).p_value for auditor in auditors)
+        print(f"re-identification, {name}, {N_REPEATED} draws: p {p[0]:.3f} to {p[-1]:.3f}", end="")
+        print(f", median {np.median(p):.3f}", flush=True)
+
+
 def releases(X, groups, n_copied, rng):
     """The generator's samples, without and with copies; with random labels that copies keep."""
     generator = lw.load_generator(dermoscopy_generator_path())
@@ -73,6 +100,7 @@ def main():
     patches = fetch_dermoscopy()
     split = lw.split_patients(patches.images, groups=patches.groups, random_state=0)
     identify(patches, split)
+    without_copies(patches, split)
     (X, groups), (X_out, groups_out), (X_reference, groups_reference) = (
         (patches.images[at], patches.groups[at])
         for at in (split.members, split.audit, split.reference)

@@ -1,10 +1,11 @@
 """Time and memory of an audit whose release does not fit into memory, and the search's exactness.
 
-The release is a memory map; half of the real records are members, half are held out. The peak is
+The release is a memory map; real records are searched in it, and it among the members. The peak is
 that of the process's own memory, and beside it the one with the map's pages, which the system
 takes back when it needs them. scikit-learn's brute force runs on a part of the same rows.
 
-    OMP_NUM_THREADS=1 python benchmarks/audit_scale.py --synthetic 1000000 --real 100000
+    OMP_NUM_THREADS=1 python benchmarks/audit_scale.py --synthetic 1000000 --real 100000 \
+        --members 10000
 """
 
 from __future__ import annotations
@@ -81,11 +82,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--synthetic", type=int, default=100_000)
     parser.add_argument("--real", type=int, default=10_000)
+    parser.add_argument("--members", type=int, default=5_000, help="of the real records")
     parser.add_argument("--features", type=int, default=512)
     arguments = parser.parse_args()
     shape = arguments.real, arguments.features
     real = np.random.default_rng(1).standard_normal(shape, np.float32)
-    members, holdout = real[::2], real[1::2]
+    members, holdout = real[: arguments.members], real[arguments.members :]
     with tempfile.TemporaryDirectory() as folder:
         synthetic = write_rows(Path(folder) / "rows", arguments.synthetic, arguments.features)
         size = synthetic.nbytes / 2**30

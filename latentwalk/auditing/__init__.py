@@ -4,6 +4,7 @@
 `AuditReport` with a verdict, its figures and its controls. `run_attacks` joins every registered
 attack in one p-value, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
 the stages), `planted_positives` what would have been found, and `recommend_k` how large k must be.
+`canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
 
 from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
@@ -16,6 +17,7 @@ from latentwalk.auditing._attacks_reidentification import (
     RetrainedReidentificationAttack,
 )
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._canaries import canary_audit
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._inversion_gap import inversion_gap
@@ -54,6 +56,7 @@ __all__ = [
     "SpaceFigures",
     "audit_pipeline",
     "audit_stages",
+    "canary_audit",
     "inversion_gap",
     "max_test",
     "planted_positives",

@@ -76,8 +76,10 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The share of exposed members from which a signal is called a leak.
     fpr : float, default=0.01
         The false-positive rate at which the true-positive rate is given.
-    n_draws : int, default=25
-        Draws of equal numbers of images from each subject, where subjects have several.
+    n_draws : int, default=1
+        Subjects are compared with those of about as many images, and equal numbers are drawn from
+        these. So many draws are made where some are left out; with more than one, p-values are
+        joined as twice their mean, which depends less on the draw and finds less.
     random_state : int, RandomState or None, default=None
         Seeds draws and permutations.
 
@@ -129,7 +131,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         alpha: float = 0.05,
         tolerance: float = 0.05,
         fpr: float = 0.01,
-        n_draws: int = 25,
+        n_draws: int = 1,
         random_state: Any = None,
     ) -> None:
         self.features = features
@@ -251,6 +253,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 alpha=self.alpha,
                 fpr=self.fpr,
                 n_spaces=len(self.spaces_),
+                strata=self._plan.strata,
                 space=space,
                 guided=space in guided,
                 sham=self._sham.get(space),
@@ -259,7 +262,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
             for space, values in near.exposures.items()
         ]
-        return conclude(figures, self.controls_, sets, guided, **given)
+        return conclude(figures, self.controls_, sets, guided, sizes=self._plan.sizes, **given)
 
     def transform(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return a table with a row for each synthetic record. Internal use only.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import SpaceFigures
 from latentwalk.auditing._report import AuditReport, AuditSets
@@ -34,6 +37,7 @@ def conclude(
     sets: AuditSets,
     guided_by: tuple[str, ...],
     *,
+    sizes: tuple[NDArray[np.intp], NDArray[np.intp]],
     n_duplicates: int,
     n_repeated: int,
     alpha: float,
@@ -76,9 +80,7 @@ def conclude(
         auc_interval=largest.auc_interval,
         collision_rate=max(s.collision_rate for s in spaces),
         mean_minimum_distance=spaces[0].mean_minimum_distance,
-        smallest_detectable_leak=smallest_detectable_leak(
-            sets.n_members, sets.n_holdout, alpha=level, fpr=fpr
-        ),
+        smallest_detectable_leak=smallest_detectable_leak(*sizes, alpha=level, fpr=fpr),
         n_duplicates=n_duplicates,
         n_repeated=n_repeated,
         certified=sets.n_holdout >= n_holdout_to_certify(fpr, 1 - alpha),

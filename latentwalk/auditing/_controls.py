@@ -50,7 +50,9 @@ def judge(p_values: dict[str, float]) -> tuple[Control, ...]:
 
 
 def sham_p_value(
-    exposures: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]], fpr: float
+    exposures: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    strata: tuple[NDArray[np.intp], NDArray[np.intp]],
+    fpr: float,
 ) -> float:
     """Test the exposures to reference records, which nobody's data made, as if to a release.
 
@@ -58,6 +60,8 @@ def sham_p_value(
     ----------
     exposures : dict of str to pair of ndarray of shape (n_draws, n_subjects)
         Exposures of members and held-out subjects to the reference, by feature space.
+    strata : pair of ndarray of shape (n_members,), (n_holdout,)
+        Of the subjects.
     fpr : float
         Sets the second rank of the test.
 
@@ -66,7 +70,8 @@ def sham_p_value(
     p_value : float
         Of the exact test, over the feature spaces. Small where the split is biased.
     """
-    smallest = min(exact_test(t, h, fpr=fpr).p_value for t, h in exposures.values())
+    tests = [exact_test(t, h, fpr=fpr, strata=strata) for t, h in exposures.values()]
+    smallest = min(test.p_value for test in tests)
     return min(1.0, smallest * len(exposures))
 
 

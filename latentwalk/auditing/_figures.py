@@ -85,18 +85,20 @@ def measure_space(
     alpha: float,
     fpr: float,
     n_spaces: int,
+    strata: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None,
     sham: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     **described: Any,
 ) -> SpaceFigures:
-    """Return the figures for exposures of shape (n_draws, n_subjects).
+    """Return the figures for exposures of shape (n_draws, n_subjects), subjects in `strata`.
 
     Over repeated draws p-values are joined as twice their mean, intervals as the medians of
     bounds with half the error, and point figures as means.
     """
     confidence = draw_confidence(len(members), alpha)
     pairs = list(zip(members, holdout, strict=True))
-    test = exact_test(members, holdout, fpr=fpr)
-    bound = n_exposed_lower(members, holdout, alpha=alpha / (2 * n_spaces), fpr=fpr)
+    test = exact_test(members, holdout, fpr=fpr, strata=strata)
+    level = alpha / (2 * n_spaces)
+    bound = n_exposed_lower(members, holdout, alpha=level, fpr=fpr, strata=strata)
     rates = np.array([tpr_at_fpr(t, h, fpr=fpr, confidence=confidence) for t, h in pairs])
     areas = np.array([auc(t, h, confidence=confidence) for t, h in pairs])
     collided = [(conformal_p_values(t, h) <= fpr).mean() for t, h in pairs]

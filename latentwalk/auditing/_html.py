@@ -125,8 +125,9 @@ def _settings(report: AuditReport) -> str:
     sets = report.sets
     return (
         f"Level {report.alpha:g}; false-positive rate {report.fpr:g}; tolerated share of exposed "
-        f"members {report.tolerance:g}. Records drawn from every subject, draws of them: "
-        f"{sets.images_per_subject}, {sets.n_draws}."
+        f"members {report.tolerance:g}. Strata of subjects with about as many records: "
+        f"{sets.n_strata}; records drawn from a subject, at least: {sets.images_per_subject}; "
+        f"draws: {sets.n_draws}."
     )
 
 

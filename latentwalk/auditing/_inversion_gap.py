@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._figures import draw_confidence, middle
 from latentwalk.auditing._ladder_figures import InversionGap
-from latentwalk.auditing._plan import minima
+from latentwalk.auditing._plan import by_subject, smallest
 from latentwalk.metrics import auc, exact_test
 
 
@@ -70,18 +70,18 @@ def inversion_gap(
         (errors, auditor.members_, "errors"),
         (errors_holdout, auditor.holdout_, "errors_holdout"),
     )
-    members, holdout = (
-        minima(_check_errors(values, len(real.codes), name), real, auditor._plan)
-        for values, real, name in sets
-    )
-    test = exact_test(members, holdout, fpr=auditor.fpr)
+    values = [_check_errors(found, len(real.codes), name) for found, real, name in sets]
+    both = np.concatenate(values), auditor.members_, auditor.holdout_, auditor._plan
+    members, holdout = by_subject(*both)
+    test = exact_test(members, holdout, fpr=auditor.fpr, strata=auditor._plan.strata)
     confidence = draw_confidence(len(members), auditor.alpha)
     areas = np.array(
         [auc(t, h, confidence=confidence) for t, h in zip(members, holdout, strict=True)]
     )
+    means = [float(rows.mean()) for rows in smallest(*both)]
     return InversionGap(
-        mean_members=float(members.mean()),
-        mean_holdout=float(holdout.mean()),
+        mean_members=means[0],
+        mean_holdout=means[1],
         p_value=test.p_value,
         p_near=test.p_near,
         p_far=test.p_far,

@@ -17,6 +17,7 @@ from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._inversion_gap import inversion_gap
 from latentwalk.auditing._ladder_figures import LadderStage
 from latentwalk.auditing._report import AuditReport
+from latentwalk.utils import to_float
 
 
 def audit_stages(
@@ -157,9 +158,9 @@ def planted_positives(
     auditor : PrivacyAuditor
         Fitted with held-out records.
     X_syn : array-like of shape (n_synthetic, ...)
-        A release in which the audit finds nothing. Floats in [0, 1] where images.
+        A release in which the audit finds nothing.
     X : array-like of shape (n_samples, ...)
-        The members, floats likewise.
+        The members.
     how : {"noise", "shift", "flip", "jpeg"}, default="noise"
         What is done to the copies; all but noise are for images. "jpeg" stores them at quality
         75 and reads them again, 1 or 3 channels.
@@ -177,7 +178,8 @@ def planted_positives(
     Raises
     ------
     ValueError
-        For another way of planting, or "jpeg" with records that are no images of 1 or 3 channels.
+        For another way of planting, "jpeg" with records that are no images of 1 or 3 channels, or
+        a release in which the audit finds something already.
 
     Examples
     --------
@@ -190,7 +192,15 @@ def planted_positives(
     """
     if how not in PLANTS:
         raise ValueError(f"how={how!r}; expected one of {sorted(PLANTS)}")
-    X_syn, X = np.asarray(X_syn), np.asarray(X)
+    X_syn, X = (np.asarray(rows) for rows in (X_syn, X))
+    if X.ndim == 4:
+        X_syn, X = to_float(X_syn), to_float(X)
+    already = auditor.audit(X_syn).p_value
+    if already <= auditor.alpha:
+        raise ValueError(
+            f"the audit finds a difference in X_syn with nothing planted (p = {already:.2g}), so a "
+            "planted copy would prove nothing; use the images of subjects of no other set"
+        )
     rng = check_random_state(random_state)
     chosen = rng.permutation(len(X))
     for count in np.asarray(counts).tolist():

@@ -32,7 +32,9 @@ class AuditSets:
     n_member_images, n_holdout_images, n_reference_images, n_synthetic : int
         Records.
     images_per_subject : int
-        Images drawn from every subject, the fewest that one has.
+        Images drawn from a subject, the fewest that one has.
+    n_strata : int
+        Groups of subjects with about as many images; in each are drawn the fewest of its own.
     n_draws : int
         Repeated draws; 1 where nothing is drawn.
     """
@@ -44,6 +46,7 @@ class AuditSets:
     n_reference_images: int
     n_synthetic: int
     images_per_subject: int
+    n_strata: int
     n_draws: int
 
 

@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.auditing._attacks import ATTACKS, MembershipAttack
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._knowledge import AttackerKnowledge
+from latentwalk.auditing._plan import smallest, stratum_medians
 from latentwalk.auditing._sets import check_records
 from latentwalk.auditing._spaces import extract
-from latentwalk.metrics import Rate, auc, subject_minima, tpr_at_fpr
+from latentwalk.metrics import Rate, auc, tpr_at_fpr
 from latentwalk.utils import to_float
 
 TOP_SHARE = 0.02
@@ -48,7 +49,12 @@ class AttackReport(NamedTuple):
 
 
 def max_test(
-    scores: ArrayLike, is_member: ArrayLike, *, n_permutations: int = 999, random_state: Any = None
+    scores: ArrayLike,
+    is_member: ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    n_permutations: int = 999,
+    random_state: Any = None,
 ) -> float:
     """Return one p-value for the best of several attacks, by permuting subjects.
 
@@ -61,6 +67,8 @@ def max_test(
         Larger means member.
     is_member : array-like of bool of shape (n_subjects,)
         The truth.
+    strata : array-like of int of shape (n_subjects,), default=None
+        Subjects are relabelled within these alone; None is one.
     n_permutations : int, default=999
         Relabellings.
     random_state : int, RandomState or None, default=None
@@ -87,15 +95,25 @@ def max_test(
     ranks = rankdata(np.atleast_2d(np.asarray(scores, dtype=float)), axis=1)
     n_top = max(1, round(TOP_SHARE * len(is_member)))
     top = (ranks >= np.sort(ranks, axis=1)[:, -n_top][:, None]).astype(float)
-    values = np.concatenate([ranks, top])
-    spread = values.std(axis=1, keepdims=True)
-    values = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
     rng = check_random_state(random_state)
-    labels = [is_member, *(rng.permutation(is_member) for _ in range(n_permutations))]
-    largest = (values @ np.column_stack(labels).astype(float)).max(axis=0)
+    places = np.zeros(len(is_member), dtype=int) if strata is None else np.asarray(strata)
+    labels = [is_member, *(_relabelled(is_member, places, rng) for _ in range(n_permutations))]
+    sums = np.concatenate([ranks, top]) @ np.column_stack(labels).astype(float)
+    spread = sums.std(axis=1, keepdims=True)
+    sums = (sums - sums.mean(axis=1, keepdims=True)) / np.where(spread > 1e-9, spread, np.inf)
+    largest = sums.max(axis=0)
     # equal sums may differ in their last digits
     as_large = (largest[1:] >= largest[0] - 1e-9).sum()
     return float((1 + as_large) / (1 + n_permutations))
+
+
+def _relabelled(
+    is_member: NDArray[np.bool_], strata: NDArray[Any], rng: np.random.RandomState
+) -> NDArray[np.bool_]:
+    labels = is_member.copy()
+    for stratum in np.unique(strata):
+        labels[strata == stratum] = rng.permutation(is_member[strata == stratum])
+    return labels
 
 
 def run_attacks(
@@ -123,7 +141,8 @@ def run_attacks(
     n_permutations : int, default=999
         Of the permutation maximum.
     random_state : int, RandomState or None, default=None
-        Seeds draws of images and permutations.
+        Seeds the permutations; the images drawn from a subject are those of the auditor's first
+        draw.
 
     Returns
     -------
@@ -152,7 +171,6 @@ def run_attacks(
     known = knowledge or AttackerKnowledge()
     names = _chosen(attacks, auditor.reference_ is not None, known)
     views = _views(auditor, X_syn, [ATTACKS[name] for name in names], known)
-    rng = check_random_state(random_state)
     scores, results = [], []
     for view in views:
         for name in names:
@@ -160,12 +178,15 @@ def run_attacks(
             if attack.sees_records != (view.space == RECORDS):
                 continue
             found = _scores(attack, view, known, auditor)
-            t, h = _by_subject(-found, auditor, rng)  # near = small in the metrics
+            t, h = _by_subject(-found, auditor)  # near = small in the metrics
             scores.append(-np.concatenate([t, h]))
             rates = auc(t, h), tpr_at_fpr(t, h, fpr=auditor.fpr)
             results.append(AttackResult(name, view.space, *rates))
     is_member = np.arange(len(scores[0])) < len(t)
-    p_value = max_test(scores, is_member, n_permutations=n_permutations, random_state=rng)
+    strata = np.concatenate(auditor._plan.strata)
+    p_value = max_test(
+        scores, is_member, strata=strata, n_permutations=n_permutations, random_state=random_state
+    )
     return AttackReport(p_value, tuple(sorted(results, key=lambda r: -r.auc.value)))
 
 
@@ -187,7 +208,7 @@ def _views(
     members, holdout, reference = auditor.members_, auditor.holdout_, auditor.reference_
     assert holdout is not None
     views = []
-    release = check_records(auditor, X_syn, reset=False)
+    release = check_records(auditor, X_syn, reset=False, name="X_syn")
     if any(attack.sees_records for attack in attacks):
         real = knowledge.records(auditor)
         like_real = to_float(release).reshape(len(release), *real.shape[1:])
@@ -233,10 +254,11 @@ def _chosen(
 
 
 def _by_subject(
-    values: NDArray[np.float64], auditor: PrivacyAuditor, rng: Any
+    values: NDArray[np.float64], auditor: PrivacyAuditor
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values of subjects in the first draw, brought to the same median in each stratum."""
     assert auditor.holdout_ is not None
-    n_images, codes = auditor._plan.n_images, auditor.members_.codes
-    sets = (values[: len(codes)], codes), (values[len(codes) :], auditor.holdout_.codes)
-    t, h = (subject_minima(v, c, n_images=n_images, random_state=rng)[0] for v, c in sets)
-    return t, h
+    plan = auditor._plan._replace(n_draws=1)
+    t, h = smallest(values, auditor.members_, auditor.holdout_, plan)
+    medians = stratum_medians(t, h, plan)[0]
+    return t[0] - medians[plan.strata[0]], h[0] - medians[plan.strata[1]]

@@ -48,26 +48,28 @@ def check_subjects(
     groups_holdout: ArrayLike | None,
     n_samples: int,
     n_holdout: int | None,
+    *,
+    name: str = "groups_holdout",
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Subject codes of members and held-out rows; raises when a subject is in both."""
+    """Subject codes of members and of others; raises when a subject is in both."""
     codes = check_groups(groups, n_samples)
     if n_holdout is None:
         if groups_holdout is not None:
             raise ValueError("groups_holdout was given without X_holdout")
         return codes, None
     if (groups is None) != (groups_holdout is None):
-        missing = "groups" if groups is None else "groups_holdout"
+        missing = "groups" if groups is None else name
         raise ValueError(
-            f"{missing} is missing: give the subjects of members and of held-out rows, or neither"
+            f"{missing} is missing: give groups and {name}, the subjects of all rows, or neither"
         )
-    codes_holdout = check_groups(groups_holdout, n_holdout, name="groups_holdout")
+    codes_holdout = check_groups(groups_holdout, n_holdout, name=name)
     if groups is not None:
         ids, ids_holdout = ({*map(_id, np.asarray(g).tolist())} for g in (groups, groups_holdout))
         shared = len(ids & ids_holdout)
         if shared:
             raise ValueError(
-                f"{shared} subjects are in groups and in groups_holdout; members and held-out "
-                "rows must be of different subjects (see split_patients)"
+                f"{shared} subjects are in groups and in {name}; the rows of the two must be of "
+                "different subjects (see split_patients)"
             )
     return codes, codes_holdout
 

@@ -79,24 +79,32 @@ def stratified_p_value(
 def n_certain(n: NDArray[np.intp], m: NDArray[np.intp], r: int, level: float) -> int | None:
     """Return how many must lead for a p-value of `level` in the least favourable strata."""
     tables = [_table(*sizes, r) for sizes in zip(n.tolist(), m.tolist(), strict=True)]
-    low, high = 1, int(n.sum()) + 1
+    low, high = 1, 1
+    while high <= n.sum() and least_favourable(tables, high + r - 1, level) > level:
+        low, high = high + 1, 2 * high
+    high = min(high, int(n.sum()) + 1)
     while low < high:
         middle = (low + high) // 2
-        found = least_favourable(tables, middle + r - 1) <= level
-        low, high = (low, middle) if found else (middle + 1, high)
+        certain = least_favourable(tables, middle + r - 1, level) <= level
+        low, high = (low, middle) if certain else (middle + 1, high)
     return low if low <= n.sum() else None
 
 
-def least_favourable(tables: list[NDArray[np.float64]], total: int) -> float:
+def least_favourable(tables: list[NDArray[np.float64]], total: int, enough: float = 1.0) -> float:
     """The largest tail over the ways in which `total` leading subjects lie in the strata.
 
     Subjects are moved from stratum to stratum while that makes it larger, from several starts:
-    the strata filled one by one, in each order, and an even spread.
+    an even spread, and the strata filled one by one, in each order. A tail over `enough` ends it.
     """
     most = np.array([len(table) - 1 for table in tables])
     even = np.floor(most * (total / most.sum())).astype(np.intp)
     even += _fillings(most - even, total - int(even.sum()))[0]
-    return max(_climb(tables, start) for start in [even, *_fillings(most, total)])
+    largest = 0.0
+    for start in [even, *_fillings(most, total)]:
+        largest = max(largest, _climb(tables, start))
+        if largest > enough:
+            break
+    return largest
 
 
 def _climb(tables: list[NDArray[np.float64]], both: NDArray[np.intp]) -> float:

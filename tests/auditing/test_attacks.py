@@ -87,12 +87,13 @@ def test_a_name_is_registered_once():
         register_attack("nearest")(ATTACKS["nearest"])
 
 
+def smooth(n, seed):
+    coarse = np.random.default_rng(seed).random((n, 1, 4, 4))
+    return coarse.repeat(3, axis=2).repeat(3, axis=3).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def image_auditor():
-    def smooth(n, seed):
-        coarse = np.random.default_rng(seed).random((n, 1, 4, 4))
-        return coarse.repeat(3, axis=2).repeat(3, axis=3).astype(np.float32)
-
     members, holdout, release = smooth(300, 0), smooth(300, 1), smooth(200, 2)
     return PrivacyAuditor(random_state=0).fit(members, X_holdout=holdout), members, release
 
@@ -107,6 +108,25 @@ def test_planted_copies(image_auditor, how, found):
     assert (n_planted is not None) is found
     if found:
         assert n_planted <= 50
+
+
+def test_planted_copies_need_a_release_that_gives_nothing_away(image_auditor):
+    auditor, members, release = image_auditor
+    as_bytes = [np.rint(255 * rows).astype(np.uint8) for rows in (release, members)]
+    assert planted_positives(auditor, *as_bytes, random_state=0) <= 50
+    leaking = np.concatenate([release, members[:60] + 1e-3 * (members[:60] < 0.5)])
+    with pytest.raises(ValueError, match="with nothing planted"):
+        planted_positives(auditor, leaking, members, random_state=0)
+
+
+def test_mirrored_copies_are_found_where_mirror_images_are_alike(image_auditor):
+    _, members, release = image_auditor
+
+    def mirrored(X):
+        return X + X[..., ::-1]
+
+    auditor = PrivacyAuditor(mirrored, random_state=0).fit(members, X_holdout=smooth(300, 1))
+    assert planted_positives(auditor, release, members, how="flip", random_state=0) <= 50
 
 
 def test_the_ladder_names_the_stage(image_auditor):

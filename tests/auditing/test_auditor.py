@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from latentwalk.auditing import PrivacyAuditor
+from latentwalk.auditing._plan import fewest_images
 from latentwalk.metrics import Verdict, match_keys
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -126,6 +127,45 @@ def test_subjects_are_the_units_whatever_their_numbers_of_images():
     assert (report.sets.n_members, report.sets.n_member_images) == (150, 750)
     assert report.sets.images_per_subject == 2 and report.sets.n_draws == 5
     assert rejected <= 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "others", "expected"),
+    [
+        ([5] * 20, [2] * 20, [2]),
+        ([1, 2, 3] * 10, [1, 2, 3] * 10, [1, 2, 3]),
+        ([1] * 30 + [2] * 9 + [7] * 3, [1] * 30 + [2] * 9 + [9] * 3, [1, 2]),
+        ([1] * 9 + [4] * 9 + [8] * 9, [1] * 9 + [3] * 9, [1, 3]),
+        (list(range(60, 160)), list(range(61, 161)), None),
+        ([3] * 9, [], [3]),
+    ],
+)
+def test_strata_keep_images_and_hold_both_sets(counts, others, expected):
+    found = fewest_images(np.array(counts), np.array(others, dtype=int))
+    if expected is None:
+        assert found[0] == 60 and len(found) == 5
+        sizes = [np.histogram(c, [*found, 999])[0] for c in (counts, others)]
+        assert np.min(sizes) >= 5
+        drawn = found[np.searchsorted(found, counts, side="right") - 1]
+        assert (drawn / counts).mean() > 0.85
+    else:
+        assert found.tolist() == expected
+
+
+def test_a_copied_image_is_seen_among_the_others_of_its_subject():
+    rng, n_found, n_rejected = np.random.default_rng(0), 0, 0
+    for run in range(4):
+        sets = [several_images(200, rng.integers(1, 6, 200), [run, i]) for i in range(3)]
+        (X, groups), (H, groups_holdout), (release, _) = sets
+        auditor = PrivacyAuditor(random_state=run)
+        auditor.fit(X, X_holdout=H, groups=groups, groups_holdout=groups_holdout + 1000)
+        n_rejected += auditor.audit(release).p_value <= 0.05
+        copied = X[np.unique(groups, return_index=True)[1][:30]] + 1e-3
+        report = auditor.audit(np.concatenate([release, copied]))
+        assert report.sets.n_strata == 5 and report.sets.n_draws == 1
+        assert report.n_exposed_lower <= 30
+        n_found += report.n_exposed_lower >= 12
+    assert n_found == 4 and n_rejected <= 1
 
 
 def test_without_held_out_records_it_describes():
