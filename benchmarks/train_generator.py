@@ -25,11 +25,13 @@ def parse():
     parser.add_argument("--size", type=int, default=32, help="side of the images, a power of two")
     parser.add_argument("--out", required=True, help="a folder")
     parser.add_argument("--max-iter", type=int, default=4000)
+    parser.add_argument("--interval", type=int, default=500, help="steps between two snapshots")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--channel-base", type=int, default=1024)
     parser.add_argument("--channel-max", type=int, default=128)
     parser.add_argument("--latent-dim", type=int, default=128)
     parser.add_argument("--r1-gamma", type=float, default=0.05)
+    parser.add_argument("--features", help="of the distances in the history: pixels, lpips ..")
     parser.add_argument("--mirror", action="store_true", help="where a mirrored image is possible")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -50,7 +52,9 @@ def main():
         r1_gamma=args.r1_gamma,
         ada_images=100_000,
         mirror=args.mirror,
+        checkpoint_interval=args.interval,
         checkpoint=folder / "checkpoint",
+        features=args.features,
         sample_sheets=folder / "sheets",
         random_state=args.seed,
         verbose=True,
