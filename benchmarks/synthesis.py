@@ -2,10 +2,13 @@
 
 The plain form of a modulated convolution makes a kernel for every image and convolves them as
 groups; latentwalk scales the activations instead, with one kernel for the batch. Its options are
-channels_last memory and bfloat16 autocast. All of one size are timed in turn, several rounds, so
-that a change of the machine's load meets them alike; the median of the rounds is printed.
+channels_last memory, bfloat16 (on a GPU also float16) autocast, and with --compile torch.compile,
+which needs a C++ compiler on a CPU; how long it took to compile is printed beside. All of one size
+are timed in turn, several rounds, so that a change of the machine's load meets them alike; the
+median of the rounds is printed.
 
     python benchmarks/synthesis.py --sizes 32 64 256 --batch 4
+    python benchmarks/synthesis.py --sizes 32 64 --compile
 """
 
 from __future__ import annotations
@@ -63,26 +66,37 @@ def make_network(size: int, device: torch.device) -> StyleGAN2:
     return StyleGAN2(config).eval().requires_grad_(False).to(device)
 
 
-def options(size: int, device: torch.device) -> dict[str, tuple[Callable[[Tensor], Tensor], bool]]:
-    """Name to (network, autocast or not)."""
+Ways = dict[str, tuple[Callable[[Tensor], Tensor], torch.dtype]]
+
+
+def options(size: int, device: torch.device, compiled: bool) -> Ways:
+    """Name to (network, dtype of autocast; float32 is none)."""
     scaled = make_network(size, device).synthesis
     last = make_network(size, device).to(memory_format=torch.channels_last).synthesis  # type: ignore[call-overload]
-    return {
-        "grouped": (Grouped(make_network(size, device)), False),
-        "scaled": (scaled, False),
-        "scaled, channels_last": (last, False),
-        "scaled, bfloat16": (scaled, True),
-        "scaled, channels_last, bfloat16": (last, True),
+    halves = [torch.bfloat16, torch.float16] if device.type == "cuda" else [torch.bfloat16]
+    ways: Ways = {
+        "grouped": (Grouped(make_network(size, device)), torch.float32),
+        "scaled": (scaled, torch.float32),
+        "scaled, channels_last": (last, torch.float32),
     }
+    for dtype in halves:
+        ways[f"scaled, {str(dtype)[6:]}"] = scaled, dtype
+        ways[f"scaled, channels_last, {str(dtype)[6:]}"] = last, dtype
+    if compiled:
+        ways["scaled, channels_last, compiled"] = torch.compile(last), torch.float32
+    return ways
 
 
-def run(network: Callable[[Tensor], Tensor], autocast: bool, ws: Tensor, backward: bool) -> float:
+def run(
+    network: Callable[[Tensor], Tensor], dtype: torch.dtype, ws: Tensor, backward: bool
+) -> float:
     """Seconds for one batch."""
     ws = ws.detach().requires_grad_(backward)
     start = time.perf_counter()
+    half = dtype != torch.float32
     with (
         torch.set_grad_enabled(backward),
-        torch.autocast(ws.device.type, torch.bfloat16, enabled=autocast),
+        torch.autocast(ws.device.type, dtype if half else torch.bfloat16, enabled=half),
     ):
         images = network(ws)
     if backward:
@@ -92,23 +106,27 @@ def run(network: Callable[[Tensor], Tensor], autocast: bool, ws: Tensor, backwar
     return time.perf_counter() - start
 
 
-def measure(size: int, batch: int, rounds: int, device: torch.device) -> None:
-    ways = options(size, device)
+def measure(size: int, batch: int, rounds: int, device: torch.device, compiled: bool) -> None:
+    ways = options(size, device, compiled)
     num_ws = 2 * (size.bit_length() - 1) - 2
     ws = torch.randn(batch, 1, 512, device=device).expand(-1, num_ws, -1).contiguous()
     with torch.no_grad():
         expected = ways["grouped"][0](ws)
-        error = max(
-            float((w(ws) - expected).abs().max()) for w, autocast in ways.values() if not autocast
-        )
-    assert error < 1e-3 * float(expected.abs().max())
+        for name, (network, _) in ways.items():
+            start = time.perf_counter()
+            images = network(ws)
+            if "compiled" in name:
+                print(f"{size:4d}  first call {name}: {time.perf_counter() - start:.0f} s")
+            assert (images - expected).abs().max() < 1e-3 * expected.abs().max()
     for backward in (False, True):
         times: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(rounds + 1):
-            for name, (network, autocast) in ways.items():
-                seconds = run(network, autocast, ws, backward)
+            for name, (network, dtype) in ways.items():
+                seconds = run(network, dtype, ws, backward)
                 if turn:
                     times[name].append(seconds)
+                elif backward and "compiled" in name:
+                    print(f"{size:4d}  first call with gradient {name}: {seconds:.0f} s")
         report(size, "forward+backward" if backward else "forward", batch, times)
 
 
@@ -124,13 +142,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 256])
     parser.add_argument("--batch", type=int, default=4, help="images at a time")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds after one to warm up")
+    parser.add_argument("--compile", action="store_true", help="also time torch.compile")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     device = torch.device(args.device)
     threads = torch.get_num_threads()
     print(f"torch {torch.__version__}, {device}, {threads} threads, batch {args.batch}")
     for size in args.sizes:
-        measure(size, args.batch, args.rounds, device)
+        measure(size, args.batch, args.rounds, device, args.compile)
 
 
 if __name__ == "__main__":

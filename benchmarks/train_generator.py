@@ -3,7 +3,8 @@
 Takes an npz with x (n, h, w) or (n, c, h, w) and optionally pid and y, resizes it, and trains on
 the members of ``split_patients(..., random_state=0)`` alone: the other benchmarks split in the same
 way, so that their held-out patients are new to the network. Writes the network, the history and
-sheets of samples; run it again to go on after an interrupt.
+sheets of samples, and draws the last sheet with the history; run it again to go on after an
+interrupt.
 
     python benchmarks/train_generator.py --data nih_cxr1000_64.npz --size 64 --out cxr64
 """
@@ -14,7 +15,9 @@ import argparse
 from pathlib import Path
 
 import latentwalk as lw
+import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 from common import load_npz
 
@@ -25,14 +28,43 @@ def parse():
     parser.add_argument("--size", type=int, default=32, help="side of the images, a power of two")
     parser.add_argument("--out", required=True, help="a folder")
     parser.add_argument("--max-iter", type=int, default=4000)
+    parser.add_argument("--interval", type=int, default=500, help="steps between two snapshots")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--channel-base", type=int, default=1024)
     parser.add_argument("--channel-max", type=int, default=128)
     parser.add_argument("--latent-dim", type=int, default=128)
     parser.add_argument("--r1-gamma", type=float, default=0.05)
+    parser.add_argument("--features", help="of the distances in the history: pixels, lpips ..")
     parser.add_argument("--mirror", action="store_true", help="where a mirrored image is possible")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def plot(history, sheet, path):
+    """The upper and the lower rows of a sheet of samples, and under it the history."""
+    samples = np.asarray(Image.open(sheet))
+    side = samples.shape[1] // 16
+    samples = np.concatenate([samples[: 2 * side], samples[-2 * side :]])
+    figure = plt.figure(figsize=(9, 4.4), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.2])
+    axes = top.subplots()
+    axes.imshow(samples, cmap="gray", interpolation="nearest")
+    axes.set_axis_off()
+    losses, rates, looks = bottom.subplots(1, 3)
+    for name in ("loss_generator", "loss_discriminator"):
+        losses.plot(history["step"], history[name], label=name)
+    for name in ("real_sign", "augment_p"):
+        rates.plot(history["step"], history[name], label=name)
+    looks.plot(history["snapshot_step"], history["memorisation_p"], "o-", label="memorisation_p")
+    distance = history["kernel_distance"]
+    if np.isfinite(distance).any():
+        share = distance / np.nanmax(distance)
+        looks.plot(history["snapshot_step"], share, "s-", label="kernel_distance / largest")
+    for axes in (losses, rates, looks):
+        axes.set_xlabel("step")
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.legend(fontsize="small")
+    figure.savefig(path, dpi=100)
 
 
 def main():
@@ -50,7 +82,9 @@ def main():
         r1_gamma=args.r1_gamma,
         ada_images=100_000,
         mirror=args.mirror,
+        checkpoint_interval=args.interval,
         checkpoint=folder / "checkpoint",
+        features=args.features,
         sample_sheets=folder / "sheets",
         random_state=args.seed,
         verbose=True,
@@ -65,6 +99,7 @@ def main():
     )
     generator = trainer.generator_.save(folder / "network.safetensors", dtype="float16")
     np.savez(folder / "history.npz", **trainer.history_)
+    plot(trainer.history_, max((folder / "sheets").iterdir()), folder / "training.png")
     print(generator, {name: values[-1].round(3) for name, values in trainer.history_.items()})
 
 

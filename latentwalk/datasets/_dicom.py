@@ -91,4 +91,4 @@ def _eight_bits(colors: NDArray[Any], bits: int) -> NDArray[np.uint8]:
 
 def _first(value: Any) -> float:
     """The first of a file's windows, where it names several."""
-    return float(value if isinstance(value, (int, float, str)) else value[0])
+    return float(np.ravel(value)[0])

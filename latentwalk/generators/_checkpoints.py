@@ -6,18 +6,18 @@ import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-
-from latentwalk.generators._stylegan2 import StyleGAN2Config
 
 if TYPE_CHECKING:
     from latentwalk.generators._training import TrainingState
 
 History = dict[str, list[float]]
+MACHINE_OPTIONS = ("n_parts", "precision")
 
 
 @contextmanager
@@ -59,9 +59,15 @@ def save_checkpoint(path: Path | None, state: TrainingState, history: History) -
     """Write a run's state to a file."""
     if path is None:
         return
-    content = {"config": state.config.to_dict(), "state": state.state_dict()}
+    content = {"config": _configuration(state), "state": state.state_dict()}
     with replacing(path, "checkpoint") as partial, partial.open("wb") as file:
         torch.save(content | {"history": dict(history)}, file)
+
+
+def _configuration(state: TrainingState) -> dict[str, Any]:
+    """What decides the result of a run: the network and the options that are not the machine's."""
+    options = {k: v for k, v in asdict(state.options).items() if k not in MACHINE_OPTIONS}
+    return state.config.to_dict() | options
 
 
 def load_checkpoint(path: Path | None, state: TrainingState) -> History:
@@ -76,14 +82,16 @@ def load_checkpoint(path: Path | None, state: TrainingState) -> History:
         return {}
     try:
         content = torch.load(path, map_location=state.device, weights_only=True)
-        found = StyleGAN2Config.from_dict(content["config"])
-        history = dict(content["history"])
+        found, history = dict(content["config"]), dict(content["history"])
     except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, TypeError) as error:
         raise ValueError(f"checkpoint {path} is not a checkpoint of this trainer") from error
-    if found != state.config:
+    expected = _configuration(state)
+    if found != expected:
+        other = [k for k in expected if found.get(k) != expected[k]]
+        told = ", ".join(f"{k}={found.get(k)} where this fit has {expected[k]}" for k in other)
         raise ValueError(
-            f"checkpoint {path} is of another configuration: it has {found}, this fit needs "
-            f"{state.config}; pass another path or delete it"
+            f"checkpoint {path} is of another configuration: {told}. Pass another path, delete it, "
+            "or set the parameters that it was made with"
         )
     state.load_state_dict(content["state"])
     return history

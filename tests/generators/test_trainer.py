@@ -266,6 +266,13 @@ def test_a_checkpoint_of_another_configuration_is_refused(images, tmp_path):
     StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL).fit(images)
     with pytest.raises(ValueError, match="another configuration"):
         StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL | {"latent_dim": 9}).fit(images)
+    for name, value in {"learning_rate": 0.1, "batch_size": 8, "mirror": True}.items():
+        with pytest.raises(ValueError, match=rf"{name}=.* where this fit has {value}"):
+            StyleGAN2Trainer(max_iter=2, checkpoint=path, **SMALL | {name: value}).fit(images)
+    with pytest.raises(ValueError, match="c_dim=0 where this fit has 2"):
+        StyleGAN2Trainer(max_iter=2, checkpoint=path, **SMALL).fit(images, np.arange(12) % 2)
+    machine = {"precision": "float32", "gradient_accumulation": 1}
+    assert StyleGAN2Trainer(max_iter=2, checkpoint=path, **SMALL | machine).fit(images).n_iter_ == 2
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="not a checkpoint of this trainer"):
         StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL).fit(images)
