@@ -1,224 +1,363 @@
 """The published path optimiser against GuidedWalker's, in one process.
 
-Same generator, guides, pairs of prototypes and objective (that of the paper): time a path, the
-objective that was reached, and the figures that the objective does not bound: the highest identity
-posterior of a path and its nearest real image.
+Same generator, guides, pairs of prototypes and objective (that of the paper), over several pairs,
+seeds and classes. Three tables: ours on every pair; the published optimiser on some of them (each
+path of it takes minutes), with ours; and, with ``--ablation``, what each ingredient gives. A row
+has the seconds a path; the published objective, its median and its largest ratio over the pairs to
+what the published steps reached; and what the objective does not bound, over the pairs: the highest
+identity posterior of a path (by the guide that was walked with, and by another that was not), and
+its nearest real image, in pixels and in LPIPS. These are over all inner points, and in the line
+below over the k of them that are released: evenly spaced ones of straight and published paths, the
+safest of ours.
 
-    python benchmarks/walk.py --pairs 3 --published-steps 500
+    python benchmarks/walk.py --pairs 12 --published-pairs 1 --seeds 0 1
+    python benchmarks/walk.py --data nih_cxr1000_64.npz --generator cxr64/network.safetensors
 
-Without arguments it takes the generator that ships with the package and the dermoscopy patches it
-was trained on; ``--data`` and ``--generator`` take an npz (x, pid, and y where there are classes)
-and a network.
+Without ``--data`` it takes the generator that ships with the package and the dermoscopy patches
+that it was trained on. A network for ``--data`` comes from ``train_generator.py``: guides and real
+images are the members of its split.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import latentwalk as lw
 import numpy as np
 import torch
 from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
-from latentwalk.utils import resolve_device, to_numpy
+from latentwalk.features import LPIPSFeatures
+from latentwalk.neighbors import ExactNeighbors
+from latentwalk.utils import resolve_device, resolve_precision, to_numpy
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Examiner
-from latentwalk.walking._guides import make_guide
+from latentwalk.walking._guides import Guide, make_guide
 from latentwalk.walking._losses import PLAN_IDENTITY_WEIGHT, Objective, uniform_divergence
+from latentwalk.walking._repulsion import make_repulsion
+from latentwalk.walking._selection import select_points
 from sklearn.utils import check_random_state
+from torch.utils.flop_counter import FlopCounterMode
+
+from common import load_npz
 
 N_POINTS = 50
 CHUNK = 4
+PLAN = {"max_iter": 25, "points_per_step": 4, "learning_rate": 0.1}
+WORST = {
+    "objective": Objective("worst-point"),
+    "max_iter": 20,
+    "learning_rate": 0.05,
+    "points_per_step": 4,
+}
+HEAVY = Objective("worst-point", identity_weight=4.0)
 VARIANTS = {
-    "ours, plan, 100 steps x 6 points": {},
-    "ours, plan, 50 steps x 4 points": {"max_iter": 50, "points_per_step": 4},
-    "ours, plan, 25 steps x 4 points": {"max_iter": 25, "points_per_step": 4},
-    "ours, worst-point, 20 x 4": {
-        "objective": Objective("worst-point"),
-        "max_iter": 20,
-        "learning_rate": 0.05,
-        "points_per_step": 4,
-    },
+    "ours, plan, 25 steps x 4 points": PLAN,
+    "ours, worst-point, 20 x 4": WORST,
+    "  identity_weight=4": WORST | {"objective": HEAVY},
+    "  repulsion=1": WORST | {"repulsion": 1.0},
+    "  repulsion=10": WORST | {"repulsion": 10.0},
+    "  repulsion=10, no identity guide": WORST | {"repulsion": 10.0, "identity": None},
 }
+FEW = dict(list(VARIANTS.items())[:2])
+SIX = {"max_iter": 100, "points_per_step": 6, "learning_rate": 0.1}
 ABLATION = {
-    "  all 48 points in each step": {"points_per_step": 48},
-    "  all 48 modes": {"n_modes": 48},
-    "  L-BFGS, 20 evaluations": {"solver": "lbfgs", "max_iter": 20},
+    "plan, 100 steps x 6 points": SIX,
+    "  all 48 points in each step": SIX | {"points_per_step": 48},
+    "  all 48 modes": SIX | {"n_modes": 48},
+    "  L-BFGS, 20 evaluations": SIX | {"solver": "lbfgs", "max_iter": 20},
+    "  float32": SIX | {"precision": "float32"},
+    "  50 steps x 4 points": SIX | {"max_iter": 50, "points_per_step": 4},
+    "  25 steps x 4 points": PLAN,
+    "  12 steps x 4 points": PLAN | {"max_iter": 12},
 }
 
 
-def published(generator, identity, label, ends, target, checkpoints):
+class Pair(NamedTuple):
+    """Ends of a path (2, w_dim), and the class of it."""
+
+    ends: np.ndarray
+    target: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every walk and its figures need."""
+
+    generator: lw.Generator
+    identity: Guide
+    label: Guide | None
+    examiner: Examiner
+    judge: Examiner
+    lpips: ExactNeighbors
+    device: torch.device
+    k: int
+
+
+def published(context, pair, checkpoints):
     """Adam (lr 0.1) on the free points of one path, in chunks of four, as in arXiv:2307.02984.
 
     The guides are frozen and in eval mode here. Returns a path and seconds for each checkpoint.
     """
-    line = torch.lerp(
-        ends[:1], ends[1:], torch.linspace(0, 1, N_POINTS, device=ends.device)[:, None]
-    )
-    inner = line[1:-1].clone().requires_grad_()
+    ends = torch.as_tensor(pair.ends, device=context.device)
+    steps = torch.linspace(0, 1, N_POINTS, device=ends.device)[:, None]
+    inner = torch.lerp(ends[:1], ends[1:], steps)[1:-1].clone().requires_grad_()
     solver = torch.optim.Adam([inner], lr=0.1, betas=(0.9, 0.999))
-    found, start = {}, time.perf_counter()
+    found, start = {}, clock(context.device)
     for step in range(1, max(checkpoints) + 1):
         solver.zero_grad()
-        path = torch.cat([ends[:1], inner, ends[1:]])
-        path.diff(dim=0).square().sum().backward()
+        torch.cat([ends[:1], inner, ends[1:]]).diff(dim=0).square().sum().backward()
         for chunk in range(0, N_POINTS - 2, CHUNK):
-            images = generator.synthesis(inner[chunk : chunk + CHUNK])
-            loss = PLAN_IDENTITY_WEIGHT * uniform_divergence(identity.log_proba(images)).mean()
-            if label is not None:
-                loss = loss - label.log_proba(images)[:, target].mean()
-            loss.backward()
+            guide_loss(context, inner[chunk : chunk + CHUNK], pair.target).backward()
         solver.step()
         if step in checkpoints:
-            seconds = time.perf_counter() - start
-            found[step] = torch.cat([ends[:1], inner, ends[1:]]).detach(), seconds
+            seconds = clock(context.device) - start
+            path = torch.cat([ends[:1], inner, ends[1:]])
+            found[step] = to_numpy(path), seconds
     return found
 
 
-def objective(generator, identity, label, path, target):
+def guide_loss(context, latents, target):
+    """The published identity and class terms of one chunk."""
+    images = context.generator.synthesis(latents)
+    divergence = uniform_divergence(context.identity.log_proba(images)).mean()
+    loss = PLAN_IDENTITY_WEIGHT * divergence
+    if context.label is not None:
+        loss = loss - context.label.log_proba(images)[:, target].mean()
+    return loss
+
+
+def objective(context, path, target):
     """The published objective of a path, computed as published."""
+    path = torch.as_tensor(path, device=context.device)
     with torch.no_grad():
         value = path.diff(dim=0).square().sum()
-        for images in generator.synthesis(path[1:-1]).split(CHUNK):
-            value = (
-                value + PLAN_IDENTITY_WEIGHT * uniform_divergence(identity.log_proba(images)).mean()
-            )
-            if label is not None:
-                value = value - label.log_proba(images)[:, target].mean()
+        for latents in path[1:-1].split(CHUNK):
+            value = value + guide_loss(context, latents, target)
     return float(value)
 
 
-def make_engine(generator, identity, label, device, **changes):
+def clock(device):
+    """Seconds, after what a GPU has in hand."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def make_engine(context, *, repulsion=0.0, identity=True, precision="auto", **changes):
     """Our optimiser with its settings."""
     settings = {
         "objective": Objective("plan"),
         "n_modes": 16,
         "solver": "adam",
-        "max_iter": 100,
-        "points_per_step": 6,
-        "learning_rate": 0.1,
         "tol": 0.0,
-    } | changes
+        "seed": 0,
+    }
     return WalkEngine(
-        generator.decode,
-        identity,
-        label,
+        context.generator.decode,
+        context.identity if identity else None,
+        context.label,
         n_points=N_POINTS,
         batch_size="auto",
-        device=device,
-        seed=0,
+        device=context.device,
         verbose=False,
-        **settings,
+        repulsion=make_repulsion(context.examiner.neighbors, repulsion),
+        precision=resolve_precision(precision, context.device),
+        **(settings | changes),
     )
 
 
-def ours(engine, ends, target):
-    """Paths of a batch of ends, and seconds a path."""
-    start = time.perf_counter()
+def ours(engine, pairs):
+    """Paths of a batch of pairs, and seconds a path."""
+    ends = np.stack([pair.ends for pair in pairs])
+    targets = None if engine.label is None else np.array([pair.target for pair in pairs])
+    start = clock(engine.device)
     zero = np.zeros((len(ends), engine.n_modes, ends.shape[2]), np.float32)
-    targets = None if engine.label is None else np.full(len(ends), target)
     walked = engine.walk(ends, targets, zero)[0]
-    seconds = (time.perf_counter() - start) / len(ends)
+    seconds = (clock(engine.device) - start) / len(ends)
     return path_latents(ends, walked, np.linspace(0, 1, N_POINTS), N_POINTS), seconds
 
 
-def load(args):
-    """Images, subjects, and classes or None."""
-    if args.data:
-        data = np.load(args.data, allow_pickle=False)
-        images = data["x"] if data["x"].ndim == 4 else data["x"][:, None]
-        return images, data["pid"], data.get("y")
-    patches = fetch_dermoscopy()
-    members = lw.split_patients(patches.images, groups=patches.groups, random_state=0).members
-    return patches.images[members], patches.groups[members], None
+def make_pairs(generator, n_pairs, k, seeds):
+    """Ends of paths: means of k latents of one class of the generator, as k-same gives them."""
+    pairs = []
+    for seed in seeds:
+        rng = check_random_state(seed)
+        for target in range(max(generator.n_classes, 1)):
+            n = 2 * n_pairs * k
+            y = np.full(n, target) if generator.n_classes else None
+            draw = generator.sample(n, y, random_state=rng)[1]
+            ends = draw.reshape(n_pairs, 2, k, -1).mean(axis=2)
+            pairs += [Pair(each, target) for each in ends]
+    return pairs
 
 
-def make_pairs(generator, n_pairs, k, seed):
-    """Ends of paths: means of k latents of the generator, as k-same gives them."""
-    rng = check_random_state(seed)
-    draw = generator.sample(2 * n_pairs * k, random_state=rng)[1]
-    return draw.reshape(n_pairs, 2, k, -1).mean(axis=2)
-
-
-def report(name, paths, seconds, context, baseline=None):
-    """Print one line: time, objective, worst points."""
-    generator, identity, label, examiner, target = context
-    values = [objective(generator, identity, label, torch.as_tensor(p), target) for p in paths]
+def figures(context, paths):
+    """Of each inner point: highest identity by both guides, nearest real in pixels and LPIPS."""
     inner = np.asarray(paths)[:, 1:-1]
-    wanted = None if label is None else np.full(inner.shape[0] * inner.shape[1], target)
-    figures = examiner.measure(inner.reshape(-1, inner.shape[2]), wanted)
-    figures = figures.reshape(*inner.shape[:2], 3)
-    ratio = "" if baseline is None else f"{max(np.array(values) / baseline):9.4f}"
+    flat = inner.reshape(-1, inner.shape[2])
+    shape = inner.shape[:2]
+    measured = context.examiner.measure(flat, None).reshape(*shape, 3)
+    judged = context.judge.measure(flat, None).reshape(*shape, 3)
+    seen = LPIPSFeatures(device=context.device).fit_transform(context.examiner.images(flat))
+    lpips = np.square(context.lpips.kneighbors(seen)[0][:, 0]).reshape(shape)
+    return np.stack([measured[..., 0], judged[..., 0], measured[..., 2], lpips])
+
+
+def released(found, k, selection):
+    """The figures of the k points of each path that are released."""
+    times = np.linspace(0, 1, N_POINTS)[1:-1]
+    rows = [select_points(times, risks, k, selection) for risks in found[0]]
+    return np.take_along_axis(found, np.stack(rows)[None], axis=2)
+
+
+def worst(found):
+    """Columns: of the paths' worst points, the median and the worst twentieth."""
+    highs, lows = found[:2].max(axis=2), found[2:].min(axis=2)
+    columns = [f"{np.median(v):8.3f}{np.quantile(v, 0.95):6.3f}" for v in highs]
+    columns += [f"{np.median(v):8.4f}{np.quantile(v, 0.05):7.4f}" for v in lows]
+    return "".join(columns)
+
+
+def header(title, n_paths):
+    print(f"\n{title}: {n_paths} paths; identity: median, 95 %; nearest: median, 5 %")
     print(
-        f"{name:34s}{seconds:9.2f}{np.median(values):10.3f}{ratio:>10s}"
-        f"{np.median(figures[..., 0].max(1)):10.3f}{np.quantile(figures[..., 0].max(1), 0.95):8.3f}"
-        f"{np.median(figures[..., 2].min(1)):10.4f}",
-        flush=True,
+        f"{'':34s}{'s/path':>9s}{'objective':>10s}{'worst/50':>9s}{'worst/500':>10s}"
+        f"{'identity':>14s}{'other guide':>14s}{'pixels':>15s}{'LPIPS':>15s}"
     )
-    return np.array(values)
+
+
+def report(name, paths, seconds, context, pairs, baselines, selection):
+    """Print two lines; `baselines` are objectives of the same pairs after 50 and 500 steps."""
+    values = np.array([objective(context, p, q.target) for p, q in zip(paths, pairs, strict=True)])
+    ratios = "".join(
+        f"{'' if steps not in baselines else f'{(values / baselines[steps]).max():.4f}':>{width}s}"
+        for steps, width in ((50, 9), (500, 10))
+    )
+    found = figures(context, paths)
+    print(f"{name:34s}{seconds:9.2f}{np.median(values):10.3f}{ratios}{worst(found)}")
+    note = f"    released: {context.k}, {selection}"
+    print(f"{note:72s}{worst(released(found, context.k, selection))}", flush=True)
+    return values
+
+
+def line(pairs):
+    """The straight paths."""
+    ends = np.stack([pair.ends for pair in pairs])
+    return np.linspace(ends[:, 0], ends[:, 1], N_POINTS, axis=1).astype(np.float32)
+
+
+def compare(title, context, pairs, variants, steps):
+    """Print the table of some pairs, with the published optimiser at some numbers of steps."""
+    header(title, len(pairs))
+    report("straight line", line(pairs), 0.0, context, pairs, {}, "uniform")
+    runs = [published(context, pair, steps) for pair in pairs] if steps else []
+    baselines = {}
+    for step in steps:
+        paths = np.stack([run[step][0] for run in runs])
+        seconds = float(np.mean([run[step][1] for run in runs]))
+        name = f"published, {step} steps"
+        baselines[step] = report(name, paths, seconds, context, pairs, baselines, "uniform")
+    for name, changes in variants.items():
+        engine = make_engine(context, **changes)
+        paths, seconds = ours(engine, pairs)
+        selection = "uniform" if engine.identity is None else "safest"
+        report(name, paths, seconds, context, pairs, baselines, selection)
+
+
+def throughput(context, pairs, peak):
+    """Print paths a second of a large batch, and the share of the chip's limit that they are."""
+    engine = make_engine(context, **PLAN)
+    with FlopCounterMode(display=False) as counter:
+        ours(engine, pairs[:1])
+    many = pairs * -(-256 // len(pairs))
+    ours(engine, many)
+    rate = 1 / ours(engine, many)[1]
+    share = (
+        "" if peak is None else f", {100 * rate * counter.get_total_flops() / peak / 1e12:.2f} %"
+    )
+    print(f"\n{len(many)} paths at once: {rate:.2f} paths/s{share}")
+
+
+def load(args, size):
+    """Images, subjects, and classes or None, of the members."""
+    if args.data:
+        X, y, groups = load_npz(args.data, size)
+    else:
+        patches = fetch_dermoscopy()
+        X, y, groups = patches.images, None, patches.groups
+    members = lw.split_patients(X, y, groups, random_state=0).members
+    if args.max_images is not None:
+        members = np.random.RandomState(0).permutation(members)[: args.max_images]
+    return X[members], groups[members], None if y is None else y[members]
+
+
+def prepare(args, device):
+    """Generator, guides, what measures."""
+    generator = lw.load_generator(args.generator)
+    X, groups, y = load(args, generator.image_shape[1])
+    training = {"random_state": 0, "device": device, "augmentation": tuple(args.augmentation)}
+    nets = {
+        "lpips": {"backbone": "lpips", "max_iter": args.backbone_epochs},
+        "own": {"backbone": None, "max_iter": args.guide_epochs},
+    }
+    nets = {
+        name: make_guide(
+            lw.IdentityClassifier(**net, **training).fit(X, groups),
+            "identity",
+            generator.image_shape,
+            device,
+        )
+        for name, net in nets.items()
+    }
+    label = None
+    if generator.n_classes:
+        fitted = lw.LabelClassifier(max_iter=args.guide_epochs, **training).fit(X, y)
+        label = make_guide(fitted, "label", generator.image_shape, device)
+    other = nets.pop("own" if args.guide == "lpips" else "lpips")
+    identity = nets[args.guide]
+    looks = {"device": device, "batch_size": "auto", "verbose": False}
+    examiner = Examiner(generator.decode, identity, label, X, **looks)
+    judge = Examiner(generator.decode, other, None, X, **looks)
+    lpips = ExactNeighbors(LPIPSFeatures(device=device).fit_transform(X))
+    print(f"{len(np.unique(groups))} subjects, guide {args.guide}, {N_POINTS} points, {device}")
+    return Context(generator, identity, label, examiner, judge, lpips, device, args.k)
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--generator", default=str(dermoscopy_generator_path()))
     parser.add_argument("--data", help="npz with x, pid and optionally y")
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--k", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-images", type=int, help="of the members, for guides and distances")
+    parser.add_argument("--pairs", type=int, default=8, help="a class and seed")
+    parser.add_argument("--published-pairs", type=int, default=1, help="of these")
     parser.add_argument("--published-steps", type=int, default=500)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--k", type=int, default=5)
+    parser.add_argument("--guide", choices=["lpips", "own"], default="lpips")
     parser.add_argument("--guide-epochs", type=int, default=30)
+    parser.add_argument("--backbone-epochs", type=int, default=5)
+    parser.add_argument("--augmentation", nargs="*", default=["flip", "shift"])
     parser.add_argument("--ablation", action="store_true", help="what each ingredient gives")
+    parser.add_argument("--peak-tflops", type=float, help="of the chip, for its share")
     return parser.parse_args()
-
-
-def prepare(args, device):
-    """Generator, guides, examiner and target class: what every walk and its figures need."""
-    generator = lw.load_generator(args.generator)
-    X, groups, y = load(args)
-    training = {"max_iter": args.guide_epochs, "random_state": args.seed, "device": device}
-    guide = lw.IdentityClassifier(**training).fit(X, groups)
-    identity = make_guide(guide, "identity", generator.image_shape, device)
-    label = None
-    if y is not None:
-        fitted = lw.LabelClassifier(**training).fit(X, y)
-        label = make_guide(fitted, "label", generator.image_shape, device)
-    examiner = Examiner(
-        generator.decode, identity, label, X, device=device, batch_size="auto", verbose=False
-    )
-    print(f"{args.pairs} pairs, {len(np.unique(groups))} subjects, {N_POINTS} points, {device}")
-    return generator, identity, label, examiner, 0
-
-
-def report_published(ends, context, n_steps, device):
-    """Run the published optimiser; returns its last objective of each pair."""
-    generator, identity, label, _, target = context
-    steps = sorted({min(50, n_steps), n_steps})
-    runs = [
-        published(generator, identity, label, torch.as_tensor(e, device=device), target, steps)
-        for e in ends
-    ]
-    for step in steps:
-        paths = np.stack([to_numpy(run[step][0]) for run in runs])
-        seconds = float(np.mean([run[step][1] for run in runs]))
-        reached = report(f"published, {step} steps", paths, seconds, context)
-    return reached
 
 
 def main():
     args, device = parse(), resolve_device()
     context = prepare(args, device)
-    generator, identity, label, _, target = context
-    ends = make_pairs(generator, args.pairs, args.k, args.seed)
-    print(
-        f"{'':34s}{'s/path':>9s}{'objective':>10s}{'worst/pub':>10s}"
-        f"{'id median':>10s}{'id 95%':>8s}{'nearest':>10s}"
-    )
-    report("straight line", np.linspace(ends[:, 0], ends[:, 1], N_POINTS, axis=1), 0.0, context)
-    baseline = report_published(ends, context, args.published_steps, device)
-    for name, changes in (VARIANTS | ABLATION if args.ablation else VARIANTS).items():
-        engine = make_engine(generator, identity, label, device, **changes)
-        paths, seconds = ours(engine, ends, target)
-        report(name, paths, seconds, context, baseline)
+    pairs = make_pairs(context.generator, args.pairs, args.k, args.seeds)
+    compare("every pair", context, pairs, VARIANTS, [])
+    some = [pair for i, pair in enumerate(pairs) if i % args.pairs < args.published_pairs]
+    if some:
+        steps = sorted({min(50, args.published_steps), args.published_steps})
+        compare("some pairs", context, some, FEW, steps)
+    if args.ablation:
+        compare("ablation", context, pairs, ABLATION, [])
+    if device.type == "cuda":
+        throughput(context, pairs, args.peak_tflops)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,41 @@ def test_released_figures_are_those_of_the_released_rows():
     np.testing.assert_allclose(
         walker.released_identity_, IDENTITY.predict_proba(images).max(axis=1), rtol=1e-4
     )
+    codes = np.searchsorted(LABEL.classes_, Y)
+    np.testing.assert_allclose(
+        walker.released_class_proba_, LABEL.predict_proba(images)[np.arange(24), codes], rtol=1e-4
+    )
+    gaps = np.sqrt(np.square(images[:, None] - X[None]).mean(axis=(2, 3, 4))).min(axis=1)
+    np.testing.assert_allclose(walker.released_distance_, gaps, atol=1e-6)
+
+
+def test_the_released_points_are_the_safest_and_not_the_farthest_from_real_images():
+    safest, even = make_walker(), make_walker(selection="uniform")
+    released = safest.fit_transform(PROTOTYPES, Y)
+    even.fit_transform(PROTOTYPES, Y)
+    assert safest.released_identity_.mean() < 0.98 * even.released_identity_.mean()
+    with_real = make_walker().fit_transform(PROTOTYPES, Y, X_real=X)
+    np.testing.assert_array_equal(with_real, released)
+
+
+def test_a_path_without_points_within_the_bounds_borrows_from_its_class():
+    free = make_walker().fit(PROTOTYPES, Y)
+    highest = np.sort(free.path_identity_[:, 1:-1].min(axis=1))
+    walker = make_walker(n_retries=0, max_identity=float(highest[-2:].mean()))
+    walker.fit_transform(PROTOTYPES, Y)
+    closed = np.flatnonzero(walker.rejected_[:, 1:-1].all(axis=1))
+    assert len(closed) == 1 and closed[0] not in walker.released_path_
+    np.testing.assert_array_equal(walker.path_targets_[walker.released_path_], Y)
+
+
+def test_newly_drawn_points_are_held_to_the_bounds():
+    free = make_walker().fit(PROTOTYPES, Y)
+    bound = float(np.quantile(free.path_identity_[:, 1:-1], 0.7))
+    walker = make_walker(max_identity=bound, n_retries=0).fit(PROTOTYPES, Y)
+    points, _ = walker.sample(60)
+    on_grid = (np.abs(points[:, None] - walker.paths_.reshape(1, -1, 6)).max(axis=2) < 1e-6).any(1)
+    assert (~on_grid).sum() > 15
+    assert walker.measure(points).identity.max() <= bound * (1 + 1e-5)
 
 
 def test_the_walk_lowers_the_highest_identity_posterior_of_the_inner_points():
