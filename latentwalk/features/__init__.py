@@ -1,9 +1,11 @@
-"""What an image looks like to a distance: pixels, LPIPS, or the user's own network.
+"""What an image looks like to a distance: pixels, LPIPS, a pretrained network, or the user's own.
 
 Every transformer here turns images into rows of float32 in which the Euclidean distance is the
 distance meant, so that one nearest-neighbour search and one set of metrics serve them all.
 """
 
+from latentwalk.features._efficientnet import EfficientNetFeatures
+from latentwalk.features._inception import InceptionFeatures
 from latentwalk.features._lpips import LPIPSFeatures, lpips_distance, lpips_features
 from latentwalk.features._own import CallableFeatures, ModuleFeatures
 from latentwalk.features._pixels import PixelFeatures
@@ -11,6 +13,8 @@ from latentwalk.features._resolve import resolve_features
 
 __all__ = [
     "CallableFeatures",
+    "EfficientNetFeatures",
+    "InceptionFeatures",
     "LPIPSFeatures",
     "ModuleFeatures",
     "PixelFeatures",

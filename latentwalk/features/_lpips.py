@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any, ClassVar
-
 import torch
-from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional
 
 from latentwalk.features._alexnet import load_lpips_net
-from latentwalk.features._base import ImageFeatures
-from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
+from latentwalk.features._network import NetworkFeatures, to_rgb
 
 MIN_SIZE = 64
 
@@ -53,18 +47,13 @@ def lpips_features(images: torch.Tensor) -> torch.Tensor:
     >>> lpips_features(torch.zeros(2, 1, 32, 32)).shape
     torch.Size([2, 31872])
     """
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f"images has shape {tuple(images.shape)}; LPIPS sees grey or RGB images, expected "
-            "(n_samples, 1 or 3, height, width). For other channels choose up to three of them, "
-            "or use features='pixels' or a module of your own"
-        )
+    images = to_rgb(images, "LPIPS")
     shortest = min(images.shape[2:])
     if shortest < MIN_SIZE:
         size = [round(side * MIN_SIZE / shortest) for side in images.shape[2:]]
         images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
     net = load_lpips_net(str(images.device))
-    return net(images.expand(-1, 3, -1, -1))  # type: ignore[no-any-return]
+    return net(images)  # type: ignore[no-any-return]
 
 
 def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -94,7 +83,7 @@ def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return (lpips_features(x) - lpips_features(y)).square().sum(dim=1)
 
 
-class LPIPSFeatures(ImageFeatures):
+class LPIPSFeatures(NetworkFeatures):
     """Features whose squared Euclidean distance is the LPIPS distance (AlexNet, v0.1).
 
     Exact, not projected: 31,872 numbers an image up to 64x64. For larger images or sets, shorten
@@ -136,29 +125,5 @@ class LPIPSFeatures(ImageFeatures):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "image_shape": [tuple, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "device": [str, torch.device, None],
-    }
-
-    def __init__(
-        self,
-        *,
-        image_shape: tuple[int, int, int] | None = None,
-        batch_size: int | str = "auto",
-        device: str | None = None,
-    ) -> None:
-        self.image_shape = image_shape
-        self.batch_size = batch_size
-        self.device = device
-
-    def _extract(self, images: NDArray[Any]) -> NDArray[Any]:
-        device = resolve_device(self.device)
-        with torch.no_grad():
-            return map_batches(
-                lambda rows: to_numpy(lpips_features(to_tensor(images[rows], device))),
-                len(images),
-                batch_size=self.batch_size,
-                device=device,
-            )
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        return lpips_features(images)

@@ -6,11 +6,18 @@ from typing import Any
 
 from torch import nn
 
+from latentwalk.features._efficientnet import EfficientNetFeatures
+from latentwalk.features._inception import InceptionFeatures
 from latentwalk.features._lpips import LPIPSFeatures
 from latentwalk.features._own import CallableFeatures, ModuleFeatures
 from latentwalk.features._pixels import PixelFeatures
 
-NAMED = {"pixels": PixelFeatures, "lpips": LPIPSFeatures}
+NAMED = {
+    "pixels": PixelFeatures,
+    "lpips": LPIPSFeatures,
+    "inception": InceptionFeatures,
+    "efficientnet": EfficientNetFeatures,
+}
 
 
 def resolve_features(spec: Any) -> Any:
@@ -18,9 +25,10 @@ def resolve_features(spec: Any) -> Any:
 
     Parameters
     ----------
-    spec : "pixels", "lpips", transformer, torch.nn.Module or callable
-        A name; anything with `transform`, returned as it is; a module, see `ModuleFeatures`; a
-        function of images, see `CallableFeatures`.
+    spec : str, transformer, torch.nn.Module or callable
+        "pixels", "lpips", "inception" or "efficientnet" (the last two need an extra of their name);
+        anything with `transform`, returned as it is; a module, see `ModuleFeatures`; a function of
+        images, see `CallableFeatures`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from latentwalk.metrics._diversity import vendi_score
@@ -32,6 +32,7 @@ from latentwalk.metrics._fidelity_novelty import (
 )
 from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
 from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
+from latentwalk.utils import check_groups
 
 WITH_NEIGHBORS: tuple[Metric[...], ...] = (
     improved_precision,
@@ -109,6 +110,7 @@ def fidelity_report(
     X_real: ArrayLike,
     X_holdout: ArrayLike | None = None,
     *,
+    groups_holdout: ArrayLike | None = None,
     n_neighbors: int = 5,
     squared_distances: bool = False,
     random_state: Any = 0,
@@ -129,6 +131,8 @@ def fidelity_report(
         Features of the real images that the generator was trained on.
     X_holdout : array-like of shape (n_holdout, n_features), default=None
         Features of real images that it was not trained on; without them there is no baseline.
+    groups_holdout : array-like of shape (n_holdout,), default=None
+        The subject (patient) of each held-out row, so that the two halves share none.
     n_neighbors : int, default=5
         For the measures that draw balls around rows.
     squared_distances : bool, default=False
@@ -144,7 +148,7 @@ def fidelity_report(
     Raises
     ------
     ValueError
-        For widths that differ, too few rows, or values that are not finite.
+        For widths that differ, too few rows, values that are not finite, or ids of another length.
 
     Warns
     -----
@@ -165,7 +169,12 @@ def fidelity_report(
     holdout = None if X_holdout is None else check_features(X_holdout, "X_holdout")
     if holdout is not None:
         check_width(holdout, "X_holdout", real)
-        synthetic, holdout = _same_size(synthetic, holdout, random_state)
+        subjects = check_groups(groups_holdout, len(holdout), name="groups_holdout")
+        rng = check_random_state(random_state)
+        n = min(len(synthetic), len(holdout))
+        synthetic = synthetic[_drawn(len(synthetic), n, rng)]
+        kept = _drawn(len(holdout), n, rng)
+        holdout, subjects = holdout[kept], subjects[kept]
     check_n_neighbors(n_neighbors, min(len(synthetic), len(real)), "X_syn and X_real")
     _warn_if_few(len(synthetic), len(real))
     measures = _measures(real, n_neighbors, squared_distances)
@@ -181,7 +190,7 @@ def fidelity_report(
     if holdout is not None and len(synthetic) >= FEW_ROWS:
         copying = data_copying_score(synthetic, real, holdout, random_state=random_state)
         rows.append(FidelityRow("data_copying_score", copying, 0.0, True))
-        rows.append(_likelihood_row(synthetic, real, holdout, random_state))
+        rows.append(_likelihood_row(synthetic, real, holdout, subjects, random_state))
     return FidelityReport(tuple(rows), len(synthetic))
 
 
@@ -198,29 +207,36 @@ def _measures(
 
 
 def _likelihood_row(
-    synthetic: Features, real: Features, holdout: Features, random_state: Any
+    synthetic: Features,
+    real: Features,
+    holdout: Features,
+    subjects: NDArray[np.intp],
+    random_state: Any,
 ) -> FidelityRow:
     """The release and one half of the held-out rows, tested on the other half."""
-    rng, half = check_random_state(random_state), len(holdout) // 2
-    order = rng.permutation(len(holdout))
-    tested = holdout[order[half:]]
-    chosen = synthetic[rng.permutation(len(synthetic))[:half]]
+    rng = check_random_state(random_state)
+    place = rng.permutation(subjects.max() + 1)[subjects]
+    first = place < np.median(place)
+    if not first.any():
+        raise ValueError(
+            "one subject has half of the held-out rows; expected more subjects in groups_holdout"
+        )
+    chosen = synthetic[_drawn(len(synthetic), int(first.sum()), rng)]
     with warnings.catch_warnings():
         # the report has warned of few rows already, by the whole sets
         warnings.simplefilter("ignore", SmallSampleWarning)
-        value = feature_likelihood_gap(chosen, real, tested)
-        baseline = feature_likelihood_gap(holdout[order[:half]], real, tested)
+        value, baseline = (
+            feature_likelihood_gap(X, real, holdout[~first]) for X in (chosen, holdout[first])
+        )
     return FidelityRow("feature_likelihood_gap", value, baseline, True)
 
 
-def _same_size(first: Features, second: Features, random_state: Any) -> tuple[Features, Features]:
-    """Both with as many rows as the smaller has."""
-    rng, n = check_random_state(random_state), min(len(first), len(second))
-    parts = [
-        X if len(X) == n else X[np.sort(rng.choice(len(X), n, replace=False))]
-        for X in (first, second)
-    ]
-    return parts[0], parts[1]
+def _drawn(n_rows: int, n_kept: int, rng: Any) -> NDArray[np.intp]:
+    """So many rows in order, drawn at random where not all are kept."""
+    if n_kept == n_rows:
+        return np.arange(n_rows)
+    drawn: NDArray[np.intp] = np.sort(rng.choice(n_rows, n_kept, replace=False))
+    return drawn
 
 
 def _warn_if_few(n_synthetic: int, n_real: int) -> None:

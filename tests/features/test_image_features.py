@@ -113,7 +113,7 @@ def test_resolve():
 @pytest.mark.parametrize(
     ("spec", "error", "match"),
     [
-        ("pixel", ValueError, r"features='pixel'; expected one of \['lpips', 'pixels'\]"),
+        ("pixel", ValueError, r"features='pixel'; expected one of \['eff.*', 'pixels'\]"),
         (PixelFeatures, TypeError, "is a class"),
         (3, TypeError, "features is a int"),
     ],

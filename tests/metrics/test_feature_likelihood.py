@@ -100,6 +100,20 @@ def test_the_report_puts_equal_numbers_side_by_side():
     assert copied.baseline == row.baseline and copied.value < row.baseline - 50
 
 
+def test_halves_share_no_subject():
+    real, holdout, new = draw(600, 300, 600)
+    # two images of each subject, all but the same: between the halves they would count as copies
+    pairs = np.concatenate([holdout, holdout + 1e-3])
+    subjects = np.tile(np.arange(300), 2)
+    by_image, by_subject = (
+        fidelity_report(new, real, pairs, groups_holdout=ids)["feature_likelihood_gap"].baseline
+        for ids in (None, subjects)
+    )
+    assert by_subject < 0 and by_image > by_subject + 5
+    with pytest.raises(ValueError, match="one subject has half of the held-out rows"):
+        fidelity_report(new, real, pairs, groups_holdout=np.zeros(600))
+
+
 def test_bad_input():
     X, Y = draw(300, 300)
     with pytest.raises(ValueError, match="X_holdout has 2 features a row, X_real has 6"):

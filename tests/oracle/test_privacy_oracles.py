@@ -1,4 +1,7 @@
-"""Privacy figures against scikit-learn's, and intervals against statsmodels' where installed."""
+"""Privacy figures against scikit-learn's and, where installed, other packages'.
+
+Where another package is wrong, its test shows by how much and why.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from math import log
 
 import numpy as np
 import pytest
-from latentwalk.metrics import auc, one_run_epsilon, roc_points, tpr_at_fpr
+from latentwalk.auditing import ATTACKS
+from latentwalk.metrics import auc, exposure, one_run_epsilon, roc_points, share_test, tpr_at_fpr
 from scipy.stats import beta
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -62,3 +66,106 @@ def test_one_run_epsilon(n_correct, n_guesses):
     share = clopper_pearson(n_correct, n_guesses, 0.05)[0]
     found = one_run_epsilon(n_correct, n_guesses, 5000)
     assert found == pytest.approx(log(share / (1 - share)), abs=1e-8)
+
+
+def torchmetrics_of(name, members, holdout, **options):
+    """A figure of torchmetrics' for "near is a member"."""
+    torch = pytest.importorskip("torch")
+    reason = "torchmetrics is not installed"
+    module = pytest.importorskip("torchmetrics.functional.classification", reason=reason)
+    scores = -torch.tensor(np.concatenate([members, holdout]), dtype=torch.float32)
+    is_member = torch.arange(len(scores)) < len(members)
+    return getattr(module, name)(scores, is_member.long(), **options)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_torchmetrics(ties):
+    members, holdout = exposures(200, 300, ties=ties)
+    found = auc(members, holdout).value
+    assert found == pytest.approx(
+        float(torchmetrics_of("binary_auroc", members, holdout)), abs=1e-6
+    )
+    expected, _ = torchmetrics_of(
+        "binary_sensitivity_at_specificity", members, holdout, min_specificity=0.9
+    )
+    assert roc_points(members, holdout, [0.1])[0] == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_torchmetrics_ties_large_distances():
+    # scores outside [0, 1] go through a sigmoid, which is 0 in float32 from about -104 on
+    members, holdout = 200 + np.arange(50.0), 250 + np.arange(50.0)
+    assert auc(members, holdout).value == 1.0
+    assert float(torchmetrics_of("binary_auroc", members, holdout)) == 0.5
+
+
+def domias_function(name):
+    reason = "domias is not installed"
+    return getattr(pytest.importorskip("domias.baselines", reason=reason), name)
+
+
+def attack_scores(name, X, synthetic, reference=None):
+    return ATTACKS[name]().fit(synthetic, reference).score_samples(X)
+
+
+def test_domias_nearest():
+    rng = np.random.default_rng(0)
+    X, synthetic = rng.normal(size=(60, 4)), rng.normal(size=(50, 4))
+    published = domias_function("GAN_leaks")(X, synthetic)
+    np.testing.assert_allclose(published, np.exp(-(exposure(X, synthetic) ** 2)), rtol=1e-9)
+    np.testing.assert_array_equal(
+        np.argsort(published), np.argsort(attack_scores("nearest", X, synthetic))
+    )
+
+
+def test_domias_ties_distances_that_underflow():
+    # exp(-d^2) is 0 for every distance over 27.3: with 8-bit pixels, for all of them
+    rng = np.random.default_rng(0)
+    X, synthetic = 100 * rng.normal(size=(60, 20)), 100 * rng.normal(size=(50, 20))
+    assert not domias_function("GAN_leaks")(X, synthetic).any()
+    assert len(np.unique(attack_scores("nearest", X, synthetic))) == 60
+
+
+def test_domias_density_ratio():
+    rng = np.random.default_rng(0)
+    X, synthetic, reference = (rng.normal(size=(n, 2)) for n in (60, 200, 200))
+    _, published = domias_function("kde_baseline")(X, synthetic, reference)
+    ours = attack_scores("DOMIAS", X, synthetic, reference)
+    # one bandwidth for all directions in place of one for each
+    assert np.corrcoef(np.log(published), ours)[0, 1] > 0.95
+
+
+def overfitting_score(members, holdout, synthetic):
+    """The DCR overfitting score of sdmetrics: 1 says that nothing was copied."""
+    reason = "sdmetrics is not installed (it asks for pandas < 3)"
+    module = pytest.importorskip("sdmetrics.single_table", reason=reason)
+    pandas = pytest.importorskip("pandas")
+    frames = [pandas.DataFrame(X, columns=["a", "b"]) for X in (members, synthetic, holdout)]
+    columns = {name: {"sdtype": "numerical"} for name in "ab"}
+    metadata = {"tables": {"records": {"columns": columns}}}
+    return module.DCROverfittingProtection.compute(*frames, metadata, "records")
+
+
+@pytest.mark.filterwarnings("ignore:Your real_validation_data contains:UserWarning")
+@pytest.mark.parametrize("share", [1, 1 / 2, 1 / 4])
+def test_sdmetrics_score_falls_with_the_number_of_held_out_records(share):
+    rng = np.random.default_rng(0)
+    n, corners = 600, [[0, 0], [1, 1]]  # which give all sets one range
+    members, holdout, synthetic = (
+        np.concatenate([rng.random(size=(k - 2, 2)), corners]) for k in (n, int(n * share), n)
+    )
+    # nothing was copied: the share of members among the nearest is that of the members
+    expected = 2 * share / (1 + share)
+    assert overfitting_score(members, holdout, synthetic[:-2]) == pytest.approx(expected, abs=0.06)
+    both = np.concatenate([members, holdout])
+    nearest = np.abs(synthetic[:, None] - both).sum(axis=2).argmin(axis=1)
+    found = share_test(nearest, np.arange(len(both)) < n, random_state=0)
+    assert found.expected == pytest.approx(1 / (1 + share), abs=1e-3) and found.p_value > 0.05
+
+
+def test_sdmetrics_divides_distances_by_another_range_for_each_set():
+    rng = np.random.default_rng(0)
+    members, holdout, synthetic = rng.random(size=(3, 600, 2))
+    plain = overfitting_score(members, holdout, synthetic)
+    # one far member is near to nothing, and makes every distance to members small
+    members[0] = 100
+    assert overfitting_score(members, holdout, synthetic) < 0.1 < 0.9 < plain

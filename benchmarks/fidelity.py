@@ -1,0 +1,78 @@
+"""Fidelity of three releases in a feature space, and how well the space knows a subject.
+
+The releases: a generator's samples, the same with noisy copies of members in a twentieth of them,
+and other real images (the calibration and reference subjects), which is what a perfect generator
+would give. Baselines are the audit subjects' images. First the probability that two images of one
+audit subject are nearer than two of different ones.
+
+    python benchmarks/fidelity.py --features pixels lpips
+    python benchmarks/fidelity.py --data PATH --generator PATH --features efficientnet
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import latentwalk as lw
+import numpy as np
+from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
+from latentwalk.features import resolve_features
+from latentwalk.metrics import fidelity_report
+from sklearn.metrics import euclidean_distances, roc_auc_score
+
+from common import load_npz
+
+NOISE = 0.03
+
+
+def same_subject_auc(features, groups):
+    """The AUC of "near is the same subject" over all pairs."""
+    first, second = np.triu_indices(len(features), 1)
+    distances = euclidean_distances(features)[first, second]
+    return roc_auc_score(groups[first] == groups[second], -distances)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="npz with x and pid; default the dermoscopy patches")
+    parser.add_argument("--generator", default=dermoscopy_generator_path())
+    parser.add_argument("--features", nargs="+", default=["pixels", "lpips"])
+    parser.add_argument("--n", type=int, default=600, help="images of a release, at most")
+    args = parser.parse_args()
+    generator = lw.load_generator(args.generator)
+    if args.data is None:
+        data = fetch_dermoscopy()
+        images, groups = data.images, data.groups
+    else:
+        images, _, groups = load_npz(args.data, generator.image_shape[-1])
+    split = lw.split_patients(images, groups=groups, random_state=0)
+    rng = np.random.default_rng(0)
+    members, holdout = (rng.permutation(rows)[: args.n] for rows in (split.members, split.audit))
+    others = rng.permutation(np.concatenate([split.calibration, split.reference]))[: args.n]
+    X, X_out, perfect = (images[rows] / np.float32(255) for rows in (members, holdout, others))
+    samples, _ = generator.sample(len(X_out), random_state=0)
+    copied = samples.copy()
+    n_copied = len(samples) // 20
+    noise = NOISE * rng.normal(size=copied[:n_copied].shape)
+    copied[:n_copied] = (X[:n_copied] + noise).clip(0, 1)
+    releases = {"samples": samples, "with copies": copied, "other real images": perfect}
+    for name in args.features:
+        started = time.perf_counter()
+        space = resolve_features(name)
+        real, out = space.transform(X), space.transform(X_out)
+        print(f"\n{name}: same-subject AUC {same_subject_auc(out, groups[holdout]):.3f}")
+        for release, rows in releases.items():
+            report = fidelity_report(
+                space.transform(rows),
+                real,
+                out,
+                groups_holdout=groups[holdout],
+                squared_distances=name == "lpips",
+            )
+            print(f"\n{name}, {release}, {report.n_samples} rows\n{report}")
+        print(f"\n{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

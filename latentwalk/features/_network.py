@@ -1,0 +1,60 @@
+"""Features from a network that is given: images in batches on a device, nothing learnt."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from latentwalk.features._base import ImageFeatures
+from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
+
+
+class NetworkFeatures(ImageFeatures):
+    """Images to features by a network. A subclass says which, in `_forward`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": [tuple, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "device": [str, torch.device, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int] | None = None,
+        batch_size: int | str = "auto",
+        device: str | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.batch_size = batch_size
+        self.device = device
+
+    @abstractmethod
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Float images (n, c, h, w) in [0, 1] to (n, n_features)."""
+
+    def _extract(self, images: NDArray[Any]) -> NDArray[Any]:
+        device = resolve_device(self.device)
+        with torch.no_grad():
+            return map_batches(
+                lambda rows: to_numpy(self._forward(to_tensor(images[rows], device))),
+                len(images),
+                batch_size=self.batch_size,
+                device=device,
+            )
+
+
+def to_rgb(images: torch.Tensor, network: str) -> torch.Tensor:
+    """Grey images repeated to three channels; raises for any other number of channels."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}; {network} sees grey or RGB images, expected "
+            "(n_samples, 1 or 3, height, width). For other channels choose up to three of them, "
+            "or use features='pixels' or a module of your own"
+        )
+    return images.expand(-1, 3, -1, -1)
