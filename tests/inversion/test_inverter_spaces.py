@@ -18,10 +18,13 @@ from sklearn.pipeline import Pipeline
 
 
 def make_stylegan2():
-    """16x16 colour images; six layers, and a mapping network that is not the identity."""
+    """16x16 colour images; six layers, and a mapping network that is not the identity.
+
+    Widths are multiples of 8: a matrix product rounds by a row's place in other ones.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = StyleGAN2(StyleGAN2Config((16, 16, 16), 3, z_dim=5, w_dim=6))
+        network = StyleGAN2(StyleGAN2Config((16, 16, 16), 3, z_dim=8, w_dim=16))
     return Generator.from_stylegan2(network)
 
 
@@ -66,7 +69,7 @@ def test_rows_of_each_space_do_not_depend_on_their_batch(latent_space):
 def test_more_layers_of_their_own_fit_better():
     """Images whose layers have different w: W cannot make them, W+ can."""
     rng = np.random.default_rng(0)
-    w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 5)), dtype=torch.float32))
+    w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 8)), dtype=torch.float32))
     mixed = w.reshape(4, 6, -1)[:, : GENERATOR.num_ws].flatten(1)
     images = GENERATOR.decode(mixed, "w+").detach().numpy()
     errors = {}
@@ -96,7 +99,7 @@ def test_the_encoder_takes_any_number_of_steps(n_iter):
 
 
 def test_an_untrained_encoder_starts_at_the_mean_of_each_space():
-    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(5)}
+    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(8)}
     for latent_space, mean in means.items():
         inverter = make_inverter(latent_space=latent_space, encoder_iter=0, max_iter=0)
         W = inverter.fit_transform(X)
