@@ -24,7 +24,7 @@ from latentwalk.inversion._invert import invert_images, reconstruction_errors
 from latentwalk.inversion._plan import InversionPlan, resolve_loss
 from latentwalk.inversion._poor import report_poor
 from latentwalk.inversion._preconditioner import feature_spread, preconditioner
-from latentwalk.inversion._store import RowStore
+from latentwalk.inversion._store import RowStore, check_cache
 from latentwalk.utils import (
     check_latents,
     pack_module,
@@ -211,6 +211,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             The fitted inverter.
         """
         images = validate_images(self, X, image_shape=self.generator.image_shape)
+        if self.cache_dir is not None:
+            check_cache(self.cache_dir)
         self._n_features_out = self.generator.n_latent_features(self.latent_space)
         device = resolve_device(self.device)
         rng = torch_generator(self.random_state, device)
@@ -360,7 +362,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             device=device,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
-            store=store or None,
+            store=store,
             verbose=self.verbose,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import joblib
@@ -160,3 +161,29 @@ def test_processes_find_what_one_finds(latent_space):
     np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_array_equal(parallel.n_iter_, inverter.n_iter_)
     np.testing.assert_array_equal(parallel.converged_, inverter.converged_)
+
+
+def test_a_cache_that_cannot_be_written_is_named_before_the_encoder_trains(tmp_path):
+    (tmp_path / "file").write_text("")
+    inverter = make_inverter(cache_dir=tmp_path / "file", encoder_iter=10**9)
+    with pytest.raises(OSError, match="cache_dir is no folder that can be written into"):
+        inverter.fit(X)
+
+
+def test_a_full_disk_keeps_what_was_finished(tmp_path, monkeypatch):
+    inverter = make_inverter(cache_dir=tmp_path, batch_size=3, max_iter=2)
+    save, calls = np.savez, []
+
+    def fill_up(file, **arrays):
+        calls.append(1)
+        if len(calls) == 2:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", fill_up)
+    with pytest.raises(OSError, match=r"cache_dir cannot take .* \(No space left on device\)"):
+        inverter.fit_transform(X)
+    assert [path.suffix for path in tmp_path.rglob("*.*")] == [".npz"]
+    inverter.fit_transform(X)
+    assert len(calls) == 4
