@@ -55,7 +55,7 @@ print(f"encoder alone: median {np.median(preview):.3f}")
 # than held-out images, the generator remembers them: the gap is itself a sign of membership, which
 # an attacker who holds the generator can read.
 
-inverter.set_params(max_iter=40)
+inverter.set_params(max_iter=100)
 error_out = inverter.reconstruction_error(held_out, inverter.transform(held_out))
 _, ax = plt.subplots(figsize=(6, 3.5))
 bins = np.linspace(0, max(error.max(), error_out.max()), 25)

@@ -20,6 +20,9 @@ from latentwalk.inversion._store import RowStore
 from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
 from latentwalk.utils._batching import AUTO_BATCH_SIZE
 
+# From this many rows on, a row's result on a CPU does not depend on their number.
+MIN_ROWS = 16
+
 
 def invert_images(
     plan: InversionPlan,
@@ -97,8 +100,8 @@ def _invert_chunk(
             start,
             torch.tensor(plan.preconditioner, device=device),
             max_iter=plan.max_iter,
-            learning_rate=plan.learning_rate,
             tol=plan.tol,
+            min_rows=MIN_ROWS if batch_size == "auto" else min(MIN_ROWS, int(batch_size)),
         )
         return np.column_stack([to_numpy(part) for part in result])
 

@@ -24,7 +24,7 @@ from latentwalk.inversion._invert import invert_images, reconstruction_errors
 from latentwalk.inversion._plan import InversionPlan, resolve_loss
 from latentwalk.inversion._poor import report_poor
 from latentwalk.inversion._preconditioner import feature_spread, preconditioner
-from latentwalk.inversion._store import RowStore
+from latentwalk.inversion._store import RowStore, check_cache
 from latentwalk.utils import (
     check_latents,
     pack_module,
@@ -43,7 +43,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     """Find the latents whose generated images are nearest to given images.
 
     `fit` trains an encoder on the generator's own samples, whose latents are known. `transform`
-    starts every image from the encoder and optimises in batches, by Adam in coordinates in which
+    starts every image from the encoder and optimises in batches, by L-BFGS in coordinates in which
     all latent directions change the image equally. Rows that no longer gain leave their batch. A
     row's result does not depend on its batch: with ``max_iter=0`` exactly, otherwise to 1e-4.
 
@@ -57,8 +57,9 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     latent_space : {"w", "w+", "z"}, default="w"
         Where to look. Averages of W latents are meaningful; W+ fits better and leaves the manifold;
         Z is for generators without a mapping network.
-    max_iter : int, default=40
-        Steps of the optimisation at most. 0 gives the encoder alone, for previews.
+    max_iter : int, default=100
+        Steps of the optimisation at most, for rows that gain as long. 0 gives the encoder alone,
+        for previews.
     loss : {"auto", "pixels", "lpips"}, default="auto"
         "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
         the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
@@ -66,10 +67,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     regularization : float, default=0.015
         Weight of the mean squared latent (in standard deviations from the mean) against the squared
         distance of images (over the variance of the generator's): keeps averages of latents usable.
-    learning_rate : float, default=0.3
-        First change of an image in each cycle of 10 steps, as a share of its error.
-    tol : float, default=0.1
-        A row whose objective fell by less than this share in a cycle has converged.
+    tol : float, default=0.03
+        A row whose objective fell by less than this share in five steps has converged.
     max_error : float, default=None
         Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor.
     on_poor : {"warn", "raise", "flag"}, default="warn"
@@ -141,7 +140,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "loss": [StrOptions({"auto", "pixels", "lpips"})],
         "regularization": [Interval(Real, 0, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, 1, closed="left")],
         "max_error": [Interval(Real, 0, None, closed="neither"), None],
         "on_poor": [StrOptions({"warn", "raise", "flag"})],
@@ -161,11 +159,10 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         generator: Generator,
         *,
         latent_space: LatentSpace = "w",
-        max_iter: int = 40,
+        max_iter: int = 100,
         loss: str = "auto",
         regularization: float = 0.015,
-        learning_rate: float = 0.3,
-        tol: float = 0.1,
+        tol: float = 0.03,
         max_error: float | None = None,
         on_poor: str = "warn",
         encoder_iter: int = 500,
@@ -183,7 +180,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.max_iter = max_iter
         self.loss = loss
         self.regularization = regularization
-        self.learning_rate = learning_rate
         self.tol = tol
         self.max_error = max_error
         self.on_poor = on_poor
@@ -215,6 +211,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             The fitted inverter.
         """
         images = validate_images(self, X, image_shape=self.generator.image_shape)
+        if self.cache_dir is not None:
+            check_cache(self.cache_dir)
         self._n_features_out = self.generator.n_latent_features(self.latent_space)
         device = resolve_device(self.device)
         rng = torch_generator(self.random_state, device)
@@ -345,7 +343,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             regularization=float(self.regularization) * self._spread,
             precision=resolve_precision(self.precision, device),
             max_iter=self.max_iter,
-            learning_rate=float(self.learning_rate),
             tol=float(self.tol),
             preconditioner=self._preconditioner,
         )
@@ -365,7 +362,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             device=device,
             batch_size=self.batch_size,
             n_jobs=self.n_jobs,
-            store=store or None,
+            store=store,
             verbose=self.verbose,
         )
 

@@ -27,7 +27,6 @@ class InversionPlan:
     regularization: float
     precision: str
     max_iter: int
-    learning_rate: float
     tol: float
     preconditioner: NDArray[np.float32] | None
 

@@ -1,8 +1,9 @@
 """Coordinates in which all latent directions change the image equally.
 
 An image moves a hundred times more along some directions of W than along others, and none of them
-is an axis, which is what Adam's element-wise steps need. The mean Gauss-Newton curvature of the
-objective over the generator's samples gives coordinates that are both.
+is an axis. The mean Gauss-Newton curvature of the objective over the generator's samples gives
+coordinates in which they are alike, so that a search starts with nothing left to learn but how a
+row differs from the mean.
 """
 
 from __future__ import annotations
@@ -60,19 +61,13 @@ def feature_spread(objective: Objective, rng: torch.Generator) -> float:
 
 
 def apply(P: Tensor, u: Tensor) -> Tensor:
-    """Return the latent steps of coordinates u of shape (n, n_features).
-
-    In double precision: float32 products round otherwise in batches of other sizes, and what is
-    computed in half precision from there on makes much of little.
-    """
-    P = P.double()
-    return (u * P if P.ndim == 1 else u.double() @ P.T).float()
+    """Return the latent steps of coordinates u of shape (n, n_features)."""
+    return u * P if P.ndim == 1 else u @ P.T
 
 
 def apply_transposed(P: Tensor, gradient: Tensor) -> Tensor:
     """Return the gradient in the coordinates."""
-    P = P.double()
-    return (gradient * P if P.ndim == 1 else gradient.double() @ P).float()
+    return gradient * P if P.ndim == 1 else gradient @ P
 
 
 def _probe(objective: Objective, rng: torch.Generator) -> Tensor:

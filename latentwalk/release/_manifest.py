@@ -35,7 +35,8 @@ PUBLIC_PARAMETERS = {
     ),
     "GANDecoder": ("latent_space", "output_dtype"),
 }
-# Rates, and not counts: a count together with a rate gives the number of patients.
+# Rates, and not counts, in the digits of the page: all digits of a rate are a fraction, and its
+# denominator is the number of patients.
 PUBLIC_FIGURES = ("p_value", "tpr", "tpr_interval", "collision_rate")
 SOFTWARE = ("latentwalk", "numpy", "scikit-learn", "torch")
 
@@ -86,8 +87,15 @@ def public_audit(report: Any) -> dict[str, Any]:
     """Return the verdict and the rates of a report; None is not audited."""
     if report is None:
         return {"verdict": "not audited"}
-    figures = {name: plain(getattr(report, name, None)) for name in PUBLIC_FIGURES}
+    figures = {name: rounded(plain(getattr(report, name, None))) for name in PUBLIC_FIGURES}
     return {"verdict": verdict_of(report)} | figures
+
+
+def rounded(value: Any) -> Any:
+    """Return a figure, or a pair of them, with three digits."""
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 def verdict_of(report: Any) -> str:

@@ -55,7 +55,8 @@ def write_release(
     y : array-like of shape (n_samples,), default=None
         Their class labels. Labels that hardly ever repeat are refused: they look like patient ids.
     report : AuditReport, default=None
-        What `PrivacyAuditor.audit` returned for `X_syn`. None is recorded as "not audited".
+        What `PrivacyAuditor.audit` returned for `X_syn`, all of it and nothing else. None is
+        recorded as "not audited".
     pipeline : Pipeline, default=None
         What made `X_syn`; the public parameters of its steps are recorded.
     allow : str, default=None
@@ -99,6 +100,7 @@ def write_release(
     folder = _check_folder(path)
     allowed = _check_verdict(report, allow)
     X = _as_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
+    _check_audited(report, len(X))
     labels = _check_labels(y, len(X))
     X, labels = _shuffle(X, labels)
     X, labels = _drop_repeated(X, labels)
@@ -157,6 +159,16 @@ def _check_verdict(report: Any, allow: str | None) -> str | None:
             "k, or pass allow='the reason', which is recorded in the release"
         )
     return allow.strip()
+
+
+def _check_audited(report: Any, n_images: int) -> None:
+    """Raise where the report cannot be that of these images."""
+    n_audited = getattr(getattr(report, "sets", None), "n_synthetic", n_images)
+    if n_audited != n_images:
+        raise ValueError(
+            f"report is the audit of {n_audited} synthetic images; X_syn has {n_images}: audit "
+            "what is released, all of it and nothing else"
+        )
 
 
 def _image_shape(pipeline: Any) -> tuple[int, int, int] | None:

@@ -118,14 +118,15 @@ def test_optimised_rows_do_not_depend_on_their_batch(samples, precision):
 def test_rows_that_are_done_leave_and_hard_rows_get_more_steps(samples):
     X = samples[0].copy()
     X[:5] = np.random.default_rng(0).random((5, 1, 8, 8))
-    inverter = make_inverter(max_iter=100, tol=0.2)
+    inverter = make_inverter(max_iter=60, tol=0.2)
     inverter.fit_transform(X)
     assert len(np.unique(inverter.n_iter_)) > 1
-    assert inverter.converged_[inverter.n_iter_ < 100].all()
-    short = make_inverter(max_iter=10, tol=0)
+    assert inverter.n_iter_[:5].mean() < inverter.n_iter_[5:].mean()
+    assert inverter.converged_[inverter.n_iter_ < 60].all()
+    short = make_inverter(max_iter=3, tol=0)
     short.fit_transform(X)
     assert not short.converged_.any()
-    assert (short.n_iter_ == 10).all()
+    assert (short.n_iter_ == 3).all()
 
 
 def test_more_steps_never_raise_the_objective(samples):
@@ -332,11 +333,13 @@ def test_importing_the_package_does_not_import_matplotlib():
     assert "matplotlib" not in done.stdout.split()
 
 
-def test_half_precision_rows_of_a_stylegan2_do_not_depend_on_their_batch():
-    """A batch of one is where kernels differ most; half precision makes much of a rounding."""
+@pytest.mark.parametrize(("loss", "precision"), [("pixels", "bfloat16"), ("lpips", "float32")])
+def test_rows_of_a_stylegan2_do_not_depend_on_their_batch(loss, precision):
+    """Kernels round otherwise in the smallest batches, and networks with kinks make much of it."""
     generator = load_generator(dermoscopy_generator_path())
-    X, _ = generator.sample(6, random_state=3)
-    inverter = make_inverter(generator, encoder_iter=3, max_iter=12, precision="bfloat16").fit(X)
+    X, _ = generator.sample(17, random_state=3)
+    inverter = make_inverter(generator, encoder_iter=3, max_iter=12, tol=0)
+    inverter.set_params(loss=loss, precision=precision).fit(X)
     whole = inverter.transform(X)
     for rows in ([2], [4, 2, 1]):
         np.testing.assert_allclose(inverter.transform(X[rows]), whole[rows], atol=1e-4)

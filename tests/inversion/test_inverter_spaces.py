@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import joblib
@@ -18,10 +19,13 @@ from sklearn.pipeline import Pipeline
 
 
 def make_stylegan2():
-    """16x16 colour images; six layers, and a mapping network that is not the identity."""
+    """16x16 colour images; six layers, and a mapping network that is not the identity.
+
+    Widths are multiples of 8: a matrix product rounds by a row's place in other ones.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = StyleGAN2(StyleGAN2Config((16, 16, 16), 3, z_dim=5, w_dim=6))
+        network = StyleGAN2(StyleGAN2Config((16, 16, 16), 3, z_dim=8, w_dim=16))
     return Generator.from_stylegan2(network)
 
 
@@ -66,7 +70,7 @@ def test_rows_of_each_space_do_not_depend_on_their_batch(latent_space):
 def test_more_layers_of_their_own_fit_better():
     """Images whose layers have different w: W cannot make them, W+ can."""
     rng = np.random.default_rng(0)
-    w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 5)), dtype=torch.float32))
+    w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 8)), dtype=torch.float32))
     mixed = w.reshape(4, 6, -1)[:, : GENERATOR.num_ws].flatten(1)
     images = GENERATOR.decode(mixed, "w+").detach().numpy()
     errors = {}
@@ -96,7 +100,7 @@ def test_the_encoder_takes_any_number_of_steps(n_iter):
 
 
 def test_an_untrained_encoder_starts_at_the_mean_of_each_space():
-    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(5)}
+    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(8)}
     for latent_space, mean in means.items():
         inverter = make_inverter(latent_space=latent_space, encoder_iter=0, max_iter=0)
         W = inverter.fit_transform(X)
@@ -157,3 +161,29 @@ def test_processes_find_what_one_finds(latent_space):
     np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_array_equal(parallel.n_iter_, inverter.n_iter_)
     np.testing.assert_array_equal(parallel.converged_, inverter.converged_)
+
+
+def test_a_cache_that_cannot_be_written_is_named_before_the_encoder_trains(tmp_path):
+    (tmp_path / "file").write_text("")
+    inverter = make_inverter(cache_dir=tmp_path / "file", encoder_iter=10**9)
+    with pytest.raises(OSError, match="cache_dir is no folder that can be written into"):
+        inverter.fit(X)
+
+
+def test_a_full_disk_keeps_what_was_finished(tmp_path, monkeypatch):
+    inverter = make_inverter(cache_dir=tmp_path, batch_size=3, max_iter=2)
+    save, calls = np.savez, []
+
+    def fill_up(file, **arrays):
+        calls.append(1)
+        if len(calls) == 2:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", fill_up)
+    with pytest.raises(OSError, match=r"cache_dir cannot take .* \(No space left on device\)"):
+        inverter.fit_transform(X)
+    assert [path.suffix for path in tmp_path.rglob("*.*")] == [".npz"]
+    inverter.fit_transform(X)
+    assert len(calls) == 4

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import latentwalk
 import numpy as np
@@ -187,6 +188,22 @@ def test_an_audit_without_held_out_patients_is_no_verdict(tmp_path, images):
     release = write_release(tmp_path / "release", images, report=Report(verdict=None))
     assert json.loads((release / "manifest.json").read_text())["audit"]["verdict"] == "no verdict"
     assert "no patients were held out" in (release / "README.txt").read_text()
+
+
+def test_an_audit_of_other_images_is_refused(tmp_path, images):
+    report = Report()
+    object.__setattr__(report, "sets", SimpleNamespace(n_synthetic=N))
+    with pytest.raises(ValueError, match=f"audit of {N} synthetic images; X_syn has {N - 1}"):
+        write_release(tmp_path / "release", images[1:], report=report)
+    assert write_release(tmp_path / "release", images, report=report).exists()
+
+
+def test_rates_do_not_give_the_number_of_patients(tmp_path, images):
+    report = Report(p_value=0.123456, tpr=7 / 516, tpr_interval=(2 / 516, 1.0))
+    release = write_release(tmp_path / "release", images, report=report)
+    audit = json.loads((release / "manifest.json").read_text())["audit"]
+    assert (audit["p_value"], audit["tpr"]) == (0.123, 0.0136)
+    assert audit["tpr_interval"] == [0.00388, 1.0]
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path, images):
