@@ -43,10 +43,10 @@ def main():
     generator = lw.load_generator(args.generator)
     if args.data is None:
         data = fetch_dermoscopy()
-        images, groups = data.images, data.groups
+        images, y, groups = data.images, None, data.groups
     else:
-        images, _, groups = load_npz(args.data, generator.image_shape[-1])
-    split = lw.split_patients(images, groups=groups, random_state=0)
+        images, y, groups = load_npz(args.data, generator.image_shape[-1])
+    split = lw.split_patients(images, y, groups, random_state=0)
     rng = np.random.default_rng(0)
     members, holdout = (rng.permutation(rows)[: args.n] for rows in (split.members, split.audit))
     others = rng.permutation(np.concatenate([split.calibration, split.reference]))[: args.n]
