@@ -57,6 +57,7 @@ def render_report(
         plots=_plots(report, internal),
         ladder=_ladder(report),
         inversion=_inversion(report),
+        attacks=_attacks(report),
         matches=_match_table(matches) if matches is not None else "",
     )
 
@@ -253,6 +254,27 @@ def _inversion(report: AuditReport) -> str:
         f"{_number(gap.p_near)}, members higher {_number(gap.p_far)}). An inversion gap is itself "
         "a membership signal: whoever holds the generator and can invert sees it, whatever was "
         "released. It is no part of the verdict, which speaks of the synthetic records.</p>"
+    )
+
+
+def _attacks(report: AuditReport) -> str:
+    if report.attacks is None:
+        return ""
+    head = ("Attack", "Feature space", "AUC", f"Found at {report.fpr:.2%}")
+    rows = [
+        (
+            one.attack,
+            one.space,
+            _interval(one.auc.value, one.auc[1:]),
+            f"{_share(one.tpr.value)} ({_share(one.tpr.low)} to {_share(one.tpr.high)})",
+        )
+        for one in report.attacks.results
+    ]
+    return (
+        "<h2>Attacks</h2><p>Each attack scores members and held-out subjects. For the best of "
+        f"all {len(rows)}, the p-value that allows for having tried them all is "
+        f"{_number(report.attacks.p_value)}. The verdict does not rest on them.</p>"
+        + _table([head, *rows])
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
@@ -15,6 +15,9 @@ from latentwalk.auditing._html import render_report
 from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.metrics import Verdict
+
+if TYPE_CHECKING:
+    from latentwalk.auditing._run_attacks import AttackReport
 
 SCHEMA_VERSION = 3
 EDITIONS = ("releasable", "internal")
@@ -103,6 +106,8 @@ class AuditReport:
         The stages that were audited beside this one; empty without `audit_stages`.
     inversion_gap : InversionGap or None
         Members' against held-out subjects' reconstruction errors, where these were given.
+    attacks : AttackReport or None
+        What attacks found beside the audit, see `with_attacks`; no part of the verdict.
     roc_fprs : tuple of float
         The false-positive rates of each space's `roc`.
     schema_version : int
@@ -135,8 +140,24 @@ class AuditReport:
     controls: tuple[Control, ...]
     ladder: tuple[LadderStage, ...] = ()
     inversion_gap: InversionGap | None = None
+    attacks: AttackReport | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
+
+    def with_attacks(self, attacks: AttackReport) -> Self:
+        """Return the report with the table of `run_attacks` in it.
+
+        Parameters
+        ----------
+        attacks : AttackReport
+            Of the same release.
+
+        Returns
+        -------
+        report : AuditReport
+            A new one; the verdict stays that of the audit.
+        """
+        return replace(self, attacks=attacks)
 
     def to_dict(self, *, edition: str = "releasable") -> dict[str, Any]:
         """Return the report as JSON values; NaN becomes None.
@@ -218,6 +239,8 @@ def _check_edition(edition: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

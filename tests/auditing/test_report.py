@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from latentwalk.auditing import ROC_FPRS, PrivacyAuditor
+from latentwalk.auditing import ROC_FPRS, PrivacyAuditor, run_attacks
 from latentwalk.auditing._figures import measure_space
 from latentwalk.metrics import auc
 from PIL import Image
@@ -100,6 +100,21 @@ def test_the_internal_page_shows_real_neighbours_where_given(audited, tmp_path):
     assert not (tmp_path / "other.html").exists()
     with pytest.raises(ValueError, match="edition='public'"):
         report.to_html(tmp_path / "other.html", edition="public")
+
+
+def test_attacks_go_into_the_report(audited, tmp_path):
+    auditor, report = audited
+    found = run_attacks(auditor, images(80, 0)[:9], attacks=["nearest", "absence"], random_state=0)
+    joined = report.with_attacks(found)
+    assert report.attacks is None and joined.verdict == report.verdict
+    plain = joined.to_dict()["attacks"]
+    assert plain["p_value"] == found.p_value
+    assert plain["results"][0]["attack"] == "nearest"
+    assert plain["results"][0]["auc"]["value"] == found.results[0].auc.value
+    joined.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "best of all 2" in page and "<td>absence</td><td>pixels</td>" in page
+    assert "<h2>Attacks" in page and "patient-" not in page
 
 
 def test_names_are_escaped(tmp_path):
