@@ -12,9 +12,10 @@ import argparse
 import time
 
 import numpy as np
-from common import load_npz
 from latentwalk.features import PixelFeatures, resolve_features
 from sklearn.metrics import euclidean_distances, roc_auc_score
+
+from common import load_npz
 
 SPACES = ("pixels 32x32", "lpips", "efficientnet", "inception")
 
