@@ -1,9 +1,8 @@
-"""Fidelity of three releases in a feature space, and how well the space knows a subject.
+"""Fidelity of three releases in a feature space.
 
 The releases: a generator's samples, the same with noisy copies of members in a twentieth of them,
 and other real images (the calibration and reference subjects), which is what a perfect generator
-would give. Baselines are the audit subjects' images. First the probability that two images of one
-audit subject are nearer than two of different ones.
+would give. Baselines are the audit subjects' images.
 
     python benchmarks/fidelity.py --features pixels lpips
     python benchmarks/fidelity.py --data PATH --generator PATH --features efficientnet
@@ -19,18 +18,10 @@ import numpy as np
 from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
 from latentwalk.features import resolve_features
 from latentwalk.metrics import fidelity_report
-from sklearn.metrics import euclidean_distances, roc_auc_score
 
 from common import load_npz
 
 NOISE = 0.03
-
-
-def same_subject_auc(features, groups):
-    """The AUC of "near is the same subject" over all pairs."""
-    first, second = np.triu_indices(len(features), 1)
-    distances = euclidean_distances(features)[first, second]
-    return roc_auc_score(groups[first] == groups[second], -distances)
 
 
 def main():
@@ -61,7 +52,6 @@ def main():
         started = time.perf_counter()
         space = resolve_features(name)
         real, out = space.transform(X), space.transform(X_out)
-        print(f"\n{name}: same-subject AUC {same_subject_auc(out, groups[holdout]):.3f}")
         for release, rows in releases.items():
             report = fidelity_report(
                 space.transform(rows),
@@ -70,7 +60,7 @@ def main():
                 groups_holdout=groups[holdout],
                 squared_distances=name == "lpips",
             )
-            print(f"\n{name}, {release}, {report.n_samples} rows\n{report}")
+            print(f"\n{name}, {release}, {report.n_samples} rows\n{report}", flush=True)
         print(f"\n{time.perf_counter() - started:.0f} s")
 
 

@@ -90,6 +90,18 @@ def test_lower_bound_is_its_definition_and_agrees_with_the_test():
         assert (bound > 0) == (exact_test(t, h, fpr=0.05).p_near <= 0.05)
 
 
+@pytest.mark.parametrize(("n", "m", "n_leaked"), [(5, 6, 0), (6, 6, 2)])
+@pytest.mark.parametrize("alpha", [0.02, 0.1, 0.3])
+def test_lower_bound_over_all_orders(n, m, n_leaked, alpha):
+    # the leaked are nearest of all, the others and the held-out records in any order
+    exceeded = [
+        n_exposed_lower(np.append(t, np.full(n_leaked, -1.0)), h, alpha=alpha, fpr=0.3) > n_leaked
+        for t, h in orders(n - n_leaked, m)
+    ]
+    assert np.mean(exceeded) <= alpha
+    assert alpha < 0.3 or np.mean(exceeded) > 0  # a void bound would never exceed
+
+
 @pytest.mark.parametrize("n_leaked", [0, 5, 60])
 def test_lower_bound_covers(n_leaked):
     rng = np.random.default_rng(2)

@@ -29,6 +29,18 @@ def test_pure_bound_is_clopper_pearson(v, r, confidence):
     assert found == pytest.approx(log(share / (1 - share)), abs=1e-8)
 
 
+# printed in the paper: Appendix D, and figure 11 of section 7, whose last digit is cut off
+def test_figures_of_the_paper():
+    assert one_run_p_value(75, 100, 100, log(3)) == pytest.approx(0.553, abs=5e-4)
+    for v, r, m, delta, printed in (
+        (75, 100, 100, 0.0, 0.702),
+        (75, 100, 100, 1e-4, 0.699),
+        (75, 100, 1000, 1e-4, 0.673),
+        (1439, 1510, 100_000, 1e-5, 2.6755),
+    ):
+        assert one_run_epsilon(v, r, m, delta=delta) == pytest.approx(printed, abs=5e-4)
+
+
 # figures that others published of their own audits, for 500 canaries and delta = 1e-5
 @pytest.mark.parametrize(
     ("v", "r", "confidence", "published"),

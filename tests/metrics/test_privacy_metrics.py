@@ -1,5 +1,7 @@
 """Exposure, conformal p-values, ROC figures, the share test, duplicates, the verdict."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from latentwalk.metrics import (
@@ -119,6 +121,19 @@ def test_share_test_holds_its_size_under_hubs():
         binomial += result.share > 0.5 + 1.645 * 0.5 / 20
     assert rejected <= 20
     assert binomial > 40  # the common rule, for contrast
+
+
+@pytest.mark.parametrize("members", [(0, 1), (0, 3), (1, 4)])
+def test_share_test_is_the_permutation_distribution(members):
+    draws = np.array([5, 3, 1, 0, 2])  # synthetic records that each subject draws
+    every = [draws[list(chosen)].sum() for chosen in combinations(range(5), 2)]
+    observed = draws[list(members)].sum()
+    is_member = np.isin(np.arange(5), members)
+    found = share_test(
+        np.repeat(np.arange(5), draws), is_member, n_permutations=4999, random_state=0
+    )
+    assert found.share == observed / 11 and found.expected == 2 / 5
+    assert found.p_value == pytest.approx(np.mean(np.array(every) >= observed), abs=0.03)
 
 
 def test_share_test_finds_copies():
