@@ -16,6 +16,9 @@ from latentwalk.generators import Generator
 from latentwalk.utils import check_class_sizes, check_groups, check_images, check_targets
 from latentwalk.walking._guides import is_fitted_guide, make_guide
 
+# Arguments of fit that have a row for each row of X.
+ROWS = ("groups", "X_real")
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -33,6 +36,11 @@ class Facts:
     def having(self, parameter: str) -> dict[str, Any]:
         """Return the value of a parameter in the steps that have it."""
         return {n: getattr(s, parameter) for n, s in self.steps.items() if hasattr(s, parameter)}
+
+    @property
+    def n_samples(self) -> int:
+        """The number of rows of X; 0 where it has none."""
+        return len(np.asarray(self.X)) if np.ndim(self.X) else 0
 
     @property
     def generator(self) -> Generator | None:
@@ -60,15 +68,16 @@ def check_rows(facts: Facts) -> Iterator[str]:
     """Yield what is wrong with the images, and with what must have a value for each of them."""
     shape = None if facts.generator is None else facts.generator.image_shape
     yield from error_of(partial(check_images, facts.X, shape))
-    n_samples = len(np.asarray(facts.X))
-    yield from error_of(partial(check_targets, facts.y, n_samples))
-    yield from error_of(partial(check_groups, facts.groups, n_samples))
+    yield from error_of(partial(check_targets, facts.y, facts.n_samples))
+    yield from error_of(partial(check_groups, facts.groups, facts.n_samples))
     for name, value in facts.fit_params.items():
         step, _, argument = name.partition("__")
         if step not in facts.steps or not argument:
             yield f"{name} is for a step {step!r}; the steps are {list(facts.steps)}"
-        elif value is not None and len(value) != n_samples:
-            yield f"{name} has {len(value)} rows; X has {n_samples}"
+        elif np.ndim(value) and len(value) != facts.n_samples:
+            yield f"{name} has {len(value)} rows; X has {facts.n_samples}"
+        elif value is not None and not np.ndim(value) and argument in ROWS:
+            yield f"{name} is a {type(value).__name__}; expected a row for each row of X"
 
 
 def check_parameters(facts: Facts) -> Iterator[str]:
@@ -107,7 +116,7 @@ def check_patients(facts: Facts) -> Iterator[str]:
     if not ks:
         return
     try:
-        n_samples = len(np.asarray(facts.X))
+        n_samples = facts.n_samples
         y, codes = check_targets(facts.y, n_samples), check_groups(facts.patients, n_samples)
     except (ValueError, TypeError):
         return  # said by check_rows

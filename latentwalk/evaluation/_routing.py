@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 
-def release_params(release: Any, **available: Any) -> dict[str, Any]:
+def release_params(release: Any, *, groups: Any, X_real: Any) -> dict[str, Any]:
     """Return the keyword arguments of ``release.fit_transform``.
 
     Parameters
@@ -18,17 +18,24 @@ def release_params(release: Any, **available: Any) -> dict[str, Any]:
     release : Pipeline or transformer
         With metadata routing on, what its steps request is passed by its plain name. Otherwise a
         step of a pipeline gets ``step__name`` for every name that its ``fit`` takes.
-    **available
-        What there is to pass; None is not passed.
+    groups : array-like or None
+        Patient ids, None where there are none. With metadata routing on they are passed too where
+        a step takes them and says neither that it wants them nor that it does not: scikit-learn
+        raises then, and no step counts images where patients are meant.
+    X_real : array-like
+        The real images, for the steps that want them.
 
     Returns
     -------
     params : dict
         A part of what is available, named as ``fit_transform`` wants it.
     """
-    available = {name: value for name, value in available.items() if value is not None}
+    given = {"groups": groups, "X_real": X_real}
+    available = {name: value for name, value in given.items() if value is not None}
     if get_config()["enable_metadata_routing"]:
         wanted = get_routing_for_object(release).consumes("fit_transform", available)
+        if any(undecided(step, "groups") for step in steps_of(release)):
+            wanted = {*wanted, "groups"}
         return {name: value for name, value in available.items() if name in wanted}
     if not isinstance(release, Pipeline):
         return {n: v for n, v in available.items() if n in fit_parameters(release)}
@@ -38,6 +45,19 @@ def release_params(release: Any, **available: Any) -> dict[str, Any]:
         for name, value in available.items()
         if name in fit_parameters(transformer)
     }
+
+
+def steps_of(release: Any) -> list[Any]:
+    """Return the steps of a pipeline, and of pipelines in it; a transformer is its own."""
+    if not isinstance(release, Pipeline):
+        return [release]
+    return [inner for _, step in release.steps for inner in steps_of(step)]
+
+
+def undecided(transformer: Any, name: str) -> bool:
+    """Return whether a transformer takes a name and neither requests nor refuses it."""
+    request = getattr(get_routing_for_object(transformer), "fit", None)
+    return request is not None and request.requests.get(name, False) is None
 
 
 def fit_parameters(transformer: Any) -> list[str]:

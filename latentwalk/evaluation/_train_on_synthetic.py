@@ -41,7 +41,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     release : Pipeline or transformer
         Cloned; its ``fit_transform`` gives a synthetic image for every real one. Steps whose
-        ``fit`` takes ``groups`` or ``X_real`` get the patients and the images of the members.
+        ``fit`` takes ``groups`` or ``X_real`` get the patients and the images of the members; with
+        metadata routing on, those that request them, and a step must say whether it does groups.
     classifier : classifier
         Cloned; it sees images in the form of ``X``: pass X as rows of features
         ``(n_samples, n_channels * height * width)`` for scikit-learn's own classifiers.
@@ -137,7 +138,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             images, classes, codes, shares=shares, random_state=self.random_state
         )
         members, held_out = split.members, split.audit
-        X_syn = self._make_release(images[members], classes[members], codes[members])
+        patients = None if groups is None else codes[members]
+        X_syn = self._make_release(images[members], classes[members], patients)
         self.classes_ = np.unique(classes[members])
         self.classifier_ = clone(self.classifier).fit(X_syn, classes[members])
         auditor = self._new_auditor().fit(
@@ -183,10 +185,10 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classifier_.predict_proba(self._check(X)[0]))
 
     def _make_release(
-        self, X: NDArray[Any], y: NDArray[Any], codes: NDArray[np.intp]
+        self, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.intp] | None
     ) -> NDArray[Any]:
         release = clone(self.release)
-        params = release_params(release, groups=codes, X_real=X)
+        params = release_params(release, groups=groups, X_real=X)
         X_syn = np.asarray(release.fit_transform(X, y, **params))
         if len(X_syn) != len(X):
             raise ValueError(

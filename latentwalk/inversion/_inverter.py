@@ -62,8 +62,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         for previews.
     loss : {"auto", "pixels", "lpips"}, default="auto"
         "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
-        the perceptual distance LPIPS, at several times the cost. "auto" is "lpips" for grey and RGB
-        images from 64 pixels on, on a GPU, and "pixels" elsewhere.
+        the perceptual distance LPIPS, at about three times the cost for small images. "auto" is
+        "lpips" for grey and RGB images from 32 pixels on, and "pixels" elsewhere.
     regularization : float, default=0.015
         Weight of the mean squared latent (in standard deviations from the mean) against the squared
         distance of images (over the variance of the generator's): keeps averages of latents usable.
@@ -339,7 +339,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return InversionPlan(
             generator=self.generator,
             latent_space=self.latent_space,
-            loss=resolve_loss(self.loss, self.generator, device),
+            loss=resolve_loss(self.loss, self.generator),
             regularization=float(self.regularization) * self._spread,
             precision=resolve_precision(self.precision, device),
             max_iter=self.max_iter,

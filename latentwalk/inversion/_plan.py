@@ -16,6 +16,9 @@ from latentwalk.inversion._objective import FEATURES, Loss, Objective
 from latentwalk.inversion._prior import latent_scale
 from latentwalk.utils import autocast, to_numpy
 
+# Below this side LPIPS sees little but its own enlargement of the image.
+MIN_LPIPS_SIZE = 32
+
 
 @dataclass(frozen=True)
 class InversionPlan:
@@ -55,8 +58,8 @@ class InversionPlan:
         return f"{values} {digest.hexdigest()}"
 
 
-def resolve_loss(loss: str, generator: Generator, device: torch.device) -> Loss:
-    """Return "pixels" or "lpips"; "auto" is LPIPS where it is defined, useful and affordable."""
+def resolve_loss(loss: str, generator: Generator) -> Loss:
+    """Return "pixels" or "lpips"; "auto" is LPIPS where it is defined and has something to see."""
     seen = generator.image_shape[0] in (1, 3)
     if loss == "lpips" and not seen:
         raise ValueError(
@@ -65,5 +68,4 @@ def resolve_loss(loss: str, generator: Generator, device: torch.device) -> Loss:
         )
     if loss != "auto":
         return cast(Loss, loss)
-    large = min(generator.image_shape[1:]) >= 64
-    return "lpips" if seen and large and device.type == "cuda" else "pixels"
+    return "lpips" if seen and min(generator.image_shape[1:]) >= MIN_LPIPS_SIZE else "pixels"

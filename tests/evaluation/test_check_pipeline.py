@@ -18,6 +18,7 @@ from latentwalk import (
 from latentwalk.datasets import dermoscopy_generator_path
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from conftest import make_decoder
@@ -74,6 +75,14 @@ def test_a_pipeline_in_order_passes(balanced):
     assert check_pipeline(make_pipe(walk__identity_classifier=frozen), **balanced) is None
     own = Pipeline([("own", "passthrough"), *make_pipe().steps])
     assert check_pipeline(own, **balanced) is None
+
+
+def test_what_is_no_array_is_named(balanced):
+    assert problems(make_pipe(), "scans/")[0].startswith("1. X has dtype")
+    (found,) = problems(make_pipe(), **balanced, walk__X_real=5)
+    assert found == "1. walk__X_real is a int; expected a row for each row of X"
+    own = Pipeline([("own", FunctionTransformer()), *make_pipe().steps])
+    assert check_pipeline(own, **balanced, own__verbose=True) is None
 
 
 def test_nothing_is_changed(balanced):

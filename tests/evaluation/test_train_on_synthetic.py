@@ -16,6 +16,7 @@ from latentwalk.evaluation import (
 )
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
@@ -154,6 +155,21 @@ def test_grid_search_reads_the_audit_and_passes_the_patients(digits, patients):
     assert (results["mean_test_accuracy"] > 0.3).all()
     assert results["mean_test_exposed"][1] >= results["mean_test_exposed"][0]
     assert search.best_estimator_.report_.n_exposed_lower is not None
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_step_that_does_not_say_whether_it_wants_the_patients_is_an_error(
+    digits, patients, nested
+):
+    """Silence would have it count images where patients are meant."""
+    X, y = digits
+    pipe = Pipeline([("ksame", KSameAggregator(k=2, method="mdav"))])
+    model = TrainOnSynthetic(Pipeline([("in", pipe)]) if nested else pipe, KNeighborsClassifier(1))
+    with sklearn.config_context(enable_metadata_routing=True):
+        with pytest.raises(UnsetMetadataPassedError, match="groups"):
+            model.fit(X, y, groups=patients)
+        pipe.named_steps["ksame"].set_fit_request(groups=False)
+        assert model.fit(X, y, groups=patients).report_ is not None
 
 
 def test_a_copying_release_scores_worse_than_noise(digits):

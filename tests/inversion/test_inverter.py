@@ -13,6 +13,7 @@ import torch
 from latentwalk import GANDecoder, GANInverter, Generator, load_generator
 from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.inversion import _invert
+from latentwalk.inversion._plan import resolve_loss
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -174,6 +175,21 @@ def test_lpips_needs_grey_or_colour():
     )
     with pytest.raises(ValueError, match="makes 2 channels: pass loss='pixels'"):
         make_inverter(generator, loss="lpips").fit(np.zeros((2, 2, 8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "loss"),
+    [
+        ((1, 32, 48), "lpips"),
+        ((3, 32, 32), "lpips"),
+        ((2, 32, 32), "pixels"),
+        ((1, 16, 64), "pixels"),
+    ],
+)
+def test_what_can_be_seen_is_inverted_by_how_it_looks(image_shape, loss):
+    module = make_decoder(image_shape=image_shape)
+    generator = Generator.from_module(module, w_dim=6, image_shape=image_shape)
+    assert resolve_loss("auto", generator) == loss
 
 
 def test_lpips_loss_lowers_lpips(samples):
