@@ -87,6 +87,20 @@ def test_a_name_is_registered_once():
         register_attack("nearest")(ATTACKS["nearest"])
 
 
+def test_subjects_are_relabelled_within_strata():
+    strata = np.repeat([0, 1], [60, 60])
+    members = np.concatenate([np.arange(60) < 50, np.arange(60) < 10])
+    rng, p_values = np.random.default_rng(0), []
+    for _ in range(30):
+        scores = rng.normal(size=120) - 2.0 * strata  # of the stratum, not of membership
+        settings = {"n_permutations": 99, "random_state": 0}
+        p_values.append(max_test(scores, members, strata=strata, **settings))
+        assert max_test(scores, members, **settings) <= 0.05
+    assert np.mean(np.array(p_values) <= 0.1) <= 0.2 and np.mean(p_values) > 0.35
+    told_apart = np.where(members, 1.0, 0.0) - 2.0 * strata
+    assert max_test(told_apart, members, strata=strata, random_state=0) == 0.001
+
+
 def smooth(n, seed):
     coarse = np.random.default_rng(seed).random((n, 1, 4, 4))
     return coarse.repeat(3, axis=2).repeat(3, axis=3).astype(np.float32)

@@ -5,9 +5,16 @@ import pickle
 
 import numpy as np
 import pytest
-from latentwalk.auditing import PrivacyAuditor
-from latentwalk.auditing._plan import fewest_images
-from latentwalk.metrics import Verdict, match_keys
+from latentwalk.auditing import PrivacyAuditor, run_attacks
+from latentwalk.auditing._plan import by_subject, fewest_images
+from latentwalk.metrics import (
+    Verdict,
+    exact_test,
+    exposure,
+    match_keys,
+    n_exposed_lower,
+    smallest_detectable_leak,
+)
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -166,6 +173,41 @@ def test_a_copied_image_is_seen_among_the_others_of_its_subject():
         assert report.n_exposed_lower <= 30
         n_found += report.n_exposed_lower >= 12
     assert n_found == 4 and n_rejected <= 1
+
+
+def test_every_test_of_the_audit_keeps_to_the_strata(monkeypatch):
+    X, groups = several_images(120, np.repeat([1, 4], [20, 100]), 0)
+    H, others = several_images(120, np.repeat([1, 4], [100, 20]), 1)
+    R, release = (
+        np.concatenate([normal(60, 2 + i, 4), X[groups < 8] + 1e-3 * (1 + i)]) for i in (0, 1)
+    )
+    auditor = PrivacyAuditor(random_state=0).fit(
+        X, X_holdout=H, X_reference=R, groups=groups, groups_holdout=others + 1000
+    )
+    plan = auditor._plan
+    assert plan.n_images.tolist() == [1, 4]
+    sets = auditor.members_, auditor.holdout_
+    found, sham = (
+        by_subject(exposure(np.concatenate([X, H]), to), *sets, plan) for to in (release, R)
+    )
+    report = auditor.audit(release)
+    within, pooled = (exact_test(*found, strata=strata) for strata in (plan.strata, None))
+    assert report.p_value == pytest.approx(within.p_value) != pytest.approx(pooled.p_value)
+    within, pooled = (exact_test(*sham, strata=strata) for strata in (plan.strata, None))
+    control = next(c for c in auditor.controls_ if c.name == "sham release")
+    assert control.p_value == pytest.approx(within.p_value) != pytest.approx(pooled.p_value)
+    bound = n_exposed_lower(*found, alpha=0.025, strata=plan.strata)
+    assert report.n_exposed_lower == bound
+    leak = smallest_detectable_leak(*plan.sizes, alpha=0.025)
+    assert report.smallest_detectable_leak == leak
+    given = {}
+    monkeypatch.setattr(
+        "latentwalk.auditing._run_attacks.max_test",
+        lambda scores, is_member, **settings: given.update(settings, truth=is_member) or 1.0,
+    )
+    run_attacks(auditor, release, attacks=["nearest"], random_state=0)
+    np.testing.assert_array_equal(given["strata"], np.concatenate(plan.strata))
+    assert given["truth"].tolist() == [True] * 120 + [False] * 120
 
 
 def test_without_held_out_records_it_describes():
