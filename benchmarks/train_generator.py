@@ -62,8 +62,9 @@ def plot(history, sheet, path):
         looks.plot(history["snapshot_step"], share, "s-", label="kernel_distance / largest")
     for axes in (losses, rates, looks):
         axes.set_xlabel("step")
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        axes.legend(fontsize="small")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(0, low), high + 0.35 * (high - low))
+        axes.legend(fontsize="small", loc="upper left")
     figure.savefig(path, dpi=100)
 
 

@@ -269,9 +269,6 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
             w_dim=self.latent_dim,
             c_dim=n_classes,
             mapping_layers=self.mapping_layers,
-            # images are made with constant noise alone: a network trained on one fixed pattern
-            # learns to print it, as dots that stand for texture
-            use_noise=False,
         )
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
