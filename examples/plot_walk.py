@@ -37,13 +37,13 @@ generator = lw.Generator.from_module(decoder, 16, (1, 8, 8), output_range=(0, 1)
 # %%
 # Guides, prototypes, walk
 # ------------------------
-# Every image is its own subject here. Fifteen of them make a prototype.
+# Every image is its own subject here. Four of them make a prototype.
 guides = {"width": 16, "max_iter": 15, "augmentation": ("shift",), "random_state": 0}
 identity = lw.IdentityClassifier(**guides).fit(X)
 label = lw.LabelClassifier(**guides).fit(X, y)
 
 W = pca.transform(X.reshape(len(X), -1)).astype(np.float32)
-prototypes = lw.KSameAggregator(k=15).fit_transform(W, y)
+prototypes = lw.KSameAggregator(k=4).fit_transform(W, y)
 walker = lw.GuidedWalker(generator, identity, label, n_points=30, random_state=0)
 W_syn = walker.fit_transform(prototypes, y, X_real=X)
 
@@ -52,8 +52,8 @@ straight = lw.GuidedWalker(
 ).fit(prototypes, y, X_real=X)
 for name, found in (("straight line", straight), ("walk", walker)):
     worst = found.path_identity_[:, 1:-1].max(axis=1)
-    print(f"{name}: highest identity posterior of a path, median {np.median(worst):.3f}")
-print(f"released points: {walker.released_identity_.max():.3f} at most")
+    print(f"{name}: highest identity posterior of a path, median {np.median(worst):.4f}")
+print(f"released points: {walker.released_identity_.max():.4f} at most")
 
 # %%
 # One path

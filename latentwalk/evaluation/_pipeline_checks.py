@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from latentwalk.generators import Generator
 from latentwalk.utils import check_class_sizes, check_groups, check_images, check_targets
 from latentwalk.walking._guides import is_fitted_guide, make_guide
+from latentwalk.walking._inputs import check_unguided
 
 # Arguments of fit that have a row for each row of X.
 ROWS = ("groups", "X_real")
@@ -145,12 +146,15 @@ def check_identity(facts: Facts) -> Iterator[str]:
     """Yield walks that nothing would keep away from the patients."""
     for name, guide in facts.having("identity_classifier").items():
         given = facts.fit_params.get(f"{name}__X_real") is not None
-        if guide is None:
-            if not (given and facts.having("repulsion").get(name)):
-                yield (
-                    f"{name} has no identity_classifier: a walk without an identity guide protects "
-                    "nobody; pass a fitted IdentityClassifier"
-                )
+        step = facts.steps[name]
+        if guide is None and given and facts.having("repulsion").get(name):
+            unguided = partial(check_unguided, step.max_identity, step.selection)
+            yield from (f"{name}: {message}" for message in error_of(unguided))
+        elif guide is None:
+            yield (
+                f"{name} has no identity_classifier: a walk without an identity guide protects "
+                "nobody; pass a fitted IdentityClassifier"
+            )
         elif not is_fitted_guide(guide) and not given:
             yield (
                 f"{name} has an identity_classifier that is not fitted: fit it before, or pass "

@@ -142,7 +142,8 @@ class PathDisplay:
                 name: axis.plot(self.times, row, label=name)[0] for name, row in values.items()
             }
             axis.set(ylabel=CURVES[curve].replace(" of ", "\nof ").replace(" to ", "\nto "))
-        self.axes_[0].legend()
+        if self.curves:
+            self.axes_[0].legend()
         strips = self.axes_[len(self.curves) :]
         for axis, (name, images) in zip(strips, self.strips.items(), strict=True):
             film = np.concatenate(list(images.transpose(0, 2, 3, 1)), axis=1)

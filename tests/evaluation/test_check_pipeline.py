@@ -159,6 +159,14 @@ def test_an_unfitted_guide_needs_the_real_images(balanced):
     assert check_pipeline(pipe, **balanced, walk__X_real=balanced["X"]) is None
 
 
+def test_a_repulsion_stands_in_for_an_identity_guide(balanced):
+    pipe = make_pipe(walk__identity_classifier=None, walk__repulsion=1.0, walk__selection="uniform")
+    assert check_pipeline(pipe, **balanced, walk__X_real=balanced["X"]) is None
+    assert "no identity_classifier" in problems(pipe, **balanced)[0]
+    pipe.set_params(walk__selection="safest")
+    assert "selection='uniform'" in problems(pipe, **balanced, walk__X_real=balanced["X"])[0]
+
+
 def test_guides_are_for_these_images_and_classes(balanced):
     wrong_size = make_pipe(walk__identity_classifier=identity((1, 16, 16)))
     assert "(1, 16, 16)" in problems(wrong_size, **balanced)[0]

@@ -46,6 +46,14 @@ def test_figures_that_could_not_be_measured_are_left_out(walker):
     plt.close("all")
 
 
+def test_a_walk_without_guides_still_shows_its_images(walker):
+    X, W = walker.generator.sample(8, random_state=0)
+    away = GuidedWalker(walker.generator, repulsion=1.0, selection="uniform", max_iter=1)
+    display = PathDisplay.from_estimator(away.fit(W, X_real=X))
+    assert display.curves == {} and len(display.axes_) == 2
+    plt.close("all")
+
+
 def test_no_such_path_is_an_error(walker):
     with pytest.raises(IndexError, match="path=99; the walker has paths 0 to 7"):
         PathDisplay.from_estimator(walker, 99)
