@@ -167,6 +167,7 @@ def parse():
     parser.add_argument("--steps", type=int, default=200, help="of the projector")
     parser.add_argument("--loss", choices=sorted(FEATURES), default="lpips")
     parser.add_argument("--batch-size", type=int, help="of GANInverter")
+    parser.add_argument("--encoder-iter", type=int, default=500, help="fewer are a worse start")
     parser.add_argument("--device")
     return parser.parse_args()
 
@@ -182,6 +183,7 @@ def main():
         generator,
         loss=args.loss,
         batch_size=args.batch_size or "auto",
+        encoder_iter=args.encoder_iter,
         device=device,
         random_state=0,
     )

@@ -182,7 +182,7 @@ def _untrained(
 @torch.no_grad()
 def _decode(objective: Objective, latents: Tensor) -> Tensor:
     """Images of the latents, at the size that the encoder sees."""
-    parts = [shrink(objective.images(batch)) for batch in torch.split(latents, BATCH_SIZE)]
+    parts = [shrink(objective.images(batch)) for (batch,) in objective.batches(latents)]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 

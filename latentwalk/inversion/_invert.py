@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentwalk.features import lpips_distance
 from latentwalk.generators import Generator, LatentSpace
 from latentwalk.inversion._encoder import LatentEncoder, encode
+from latentwalk.inversion._objective import batch_rows
 from latentwalk.inversion._optimize import optimize_latents
 from latentwalk.inversion._plan import InversionPlan
 from latentwalk.inversion._prior import widen
@@ -47,7 +48,9 @@ def invert_images(
     keys = store.keys(X) if store else []
     known = store.load() if store else {}
     missing = np.array([i for i in range(len(X)) if not keys or keys[i] not in known], dtype=int)
-    size = AUTO_BATCH_SIZE[device.type] if batch_size == "auto" else int(batch_size)
+    most = AUTO_BATCH_SIZE[device.type]
+    shape = plan.generator.image_shape
+    size = batch_rows(shape, most) if batch_size == "auto" else int(batch_size)
     size = max(min(size, math.ceil(len(missing) / effective_n_jobs(n_jobs))), 1)
     chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
@@ -88,6 +91,7 @@ def _invert_chunk(
     device = torch.device(device_name)
     encoder = encoder.to(device)
     objective = plan.objective(device) if plan.max_iter else None
+    size = batch_rows(plan.generator.image_shape) if batch_size == "auto" else int(batch_size)
 
     def invert(rows: slice) -> NDArray[Any]:
         images = to_tensor(X[rows], device).contiguous(memory_format=torch.channels_last)
@@ -101,7 +105,7 @@ def _invert_chunk(
             torch.tensor(plan.preconditioner, device=device),
             max_iter=plan.max_iter,
             tol=plan.tol,
-            min_rows=MIN_ROWS if batch_size == "auto" else min(MIN_ROWS, int(batch_size)),
+            min_rows=min(MIN_ROWS, size),
         )
         return np.column_stack([to_numpy(part) for part in result])
 

@@ -6,7 +6,7 @@ curvature from gradients alone, and the target's features are computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -21,6 +21,7 @@ from latentwalk.generators import Generator, LatentSpace
 Loss = Literal["pixels", "lpips"]
 LPIPS_WEIGHT = 0.05
 N_SCALES = 3
+FULL_BATCH_SIDE = 128
 
 
 def pixel_features(images: Tensor) -> Tensor:
@@ -47,6 +48,12 @@ FEATURES: dict[Loss, Callable[[Tensor], Tensor]] = {
     "pixels": pixel_features,
     "lpips": perceptual_features,
 }
+
+
+def batch_rows(image_shape: tuple[int, int, int], most: int = 64) -> int:
+    """Rows a batch: `most` for images up to 128x128, fewer in proportion for larger ones."""
+    height, width = image_shape[1:]
+    return max(min(most, most * FULL_BATCH_SIDE**2 // (height * width)), 1)
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class Objective:
     mean: Tensor
     std: Tensor
     autocast: torch.autocast
+
+    def batches(self, *rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Rows that go together, in parts that fit into memory with all that a gradient needs."""
+        size = batch_rows(self.generator.image_shape)
+        return zip(*(torch.split(part, size) for part in rows), strict=True)
 
     def images(self, latents: Tensor) -> Tensor:
         with self.autocast:

@@ -54,9 +54,12 @@ def preconditioner(objective: Objective, spread: float, rng: torch.Generator) ->
 @torch.no_grad()
 def feature_spread(objective: Objective, rng: torch.Generator) -> float:
     """Return the mean squared distance of the generator's samples from their mean."""
-    drawn = draw_latents(objective.generator, objective.latent_space, BATCH_SIZE, rng)
-    latents = widen(drawn, objective.generator, objective.latent_space)
-    features = objective.features(objective.images(latents))
+    features = torch.cat(
+        [
+            objective.features(objective.images(part))
+            for (part,) in objective.batches(_draw(objective, rng))
+        ]
+    )
     return float((features - features.mean(0)).square().sum(1).mean())
 
 
@@ -71,8 +74,15 @@ def apply_transposed(P: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _probe(objective: Objective, rng: torch.Generator) -> Tensor:
+    latents = _draw(objective, rng).requires_grad_(True)
+    found = []
+    for (part,) in objective.batches(latents):
+        features = objective.features(objective.images(part))
+        direction = torch.randn(features.shape, generator=rng, device=rng.device)
+        found.append(torch.autograd.grad((features * direction).sum(), part)[0])
+    return torch.cat(found)
+
+
+def _draw(objective: Objective, rng: torch.Generator) -> Tensor:
     drawn = draw_latents(objective.generator, objective.latent_space, BATCH_SIZE, rng)
-    latents = widen(drawn, objective.generator, objective.latent_space).requires_grad_(True)
-    features = objective.features(objective.images(latents))
-    direction = torch.randn(features.shape, generator=rng, device=rng.device)
-    return torch.autograd.grad((features * direction).sum(), latents)[0]
+    return widen(drawn, objective.generator, objective.latent_space)

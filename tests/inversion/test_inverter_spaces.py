@@ -12,8 +12,9 @@ import torch
 from latentwalk import GANDecoder, GANInverter, Generator
 from latentwalk.features import lpips_distance
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.inversion import _invert
+from latentwalk.inversion import _invert, _objective
 from latentwalk.inversion._encoder import minimize
+from latentwalk.inversion._objective import batch_rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -187,3 +188,24 @@ def test_a_full_disk_keeps_what_was_finished(tmp_path, monkeypatch):
     assert [path.suffix for path in tmp_path.rglob("*.*")] == [".npz"]
     inverter.fit_transform(X)
     assert len(calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [((3, 32, 32), 64), ((1, 128, 128), 64), ((3, 256, 256), 16), ((1, 2048, 2048), 1)],
+)
+def test_large_images_make_small_batches(shape, rows):
+    assert batch_rows(shape) == rows
+
+
+def test_parts_of_a_batch_are_the_batch(monkeypatch):
+    """What is learned from the generator's samples is the same in parts that fit into memory."""
+    fitted = []
+    for side in (128, 8):
+        monkeypatch.setattr(_objective, "FULL_BATCH_SIDE", side)
+        fitted.append(make_inverter(encoder_iter=2).fit(X))
+    whole, parts = fitted
+    np.testing.assert_allclose(parts._spread, whole._spread, rtol=1e-5)
+    state = whole.encoder_.state_dict()
+    for name, value in parts.encoder_.state_dict().items():
+        np.testing.assert_allclose(value, state[name], atol=1e-4, err_msg=name)
