@@ -61,11 +61,12 @@ def read_dicom(path: Path, window: Window | None = None) -> NDArray[np.uint8]:
             return _eight_bits(data.pixel_array, int(data.BitsStored))
         except UnreadableImageError:
             raise
-        except Exception as error:  # of many kinds, pydicom's and those of its decoders
+        except OSError as error:  # its message names the file
             kind = type(error).__name__
-            raise UnreadableImageError(
-                f"its DICOM pixels cannot be read ({kind}: {error})"
-            ) from None
+            raise UnreadableImageError(f"its DICOM pixels cannot be read ({kind})") from None
+        except Exception as error:  # of many kinds, pydicom's and those of its decoders
+            reason = f"{type(error).__name__}: {error}"
+            raise UnreadableImageError(f"its DICOM pixels cannot be read ({reason})") from None
 
 
 def _grey(data: Any, window: Window | None) -> NDArray[np.uint8]:

@@ -88,9 +88,9 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         resumed from, exactly, when it exists. It holds tensors alone and is read as such.
     checkpoint_interval : int, default=500
         Steps between two saves, sample sheets, and looks at memorisation and fidelity.
-    features : {"pixels", "lpips"}, transformer, torch.nn.Module or callable, default=None
+    features : str, transformer, torch.nn.Module or callable, default=None
         What samples and training images are compared by at every interval, see
-        `latentwalk.features`; None compares none. With Inception-v3 features it is the FID.
+        `latentwalk.features.resolve_features`; None compares none. With "inception" it is the FID.
     sample_sheets : path-like, default=None
         A folder that gets a PNG of samples at every interval, from the same latents each time.
     device : str or torch.device, default=None
