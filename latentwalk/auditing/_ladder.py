@@ -117,11 +117,6 @@ def flip(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
 
 def compress(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
     """Store images as JPEG of quality 75, and read them again."""
-    if X.ndim != 4 or X.shape[1] not in (1, 3):
-        raise ValueError(
-            f"how='jpeg' is for images of 1 or 3 channels, (n, c, h, w); X has shape {X.shape[1:]} "
-            "a record"
-        )
     pixels = np.rint(255 * np.clip(X, 0, 1)).astype(np.uint8).transpose(0, 2, 3, 1)
     read = [_through_jpeg(image.squeeze(-1) if X.shape[1] == 1 else image) for image in pixels]
     stored = np.stack(read).reshape(pixels.shape).transpose(0, 3, 1, 2)
@@ -140,6 +135,17 @@ PLANTS: dict[str, Callable[[NDArray[Any], np.random.RandomState], NDArray[Any]]]
     "flip": flip,
     "jpeg": compress,
 }
+
+
+def _check_plant(how: str, X: NDArray[Any]) -> None:
+    """Raise for another way of planting, or one that the records do not allow."""
+    if how not in PLANTS:
+        raise ValueError(f"how={how!r}; expected one of {sorted(PLANTS)}")
+    if how != "noise" and (X.ndim != 4 or (how == "jpeg" and X.shape[1] not in (1, 3))):
+        channels = " of 1 or 3 channels" if how == "jpeg" else ""
+        raise ValueError(
+            f"how={how!r} is for images{channels}, (n, c, h, w); X has shape {X.shape[1:]} a record"
+        )
 
 
 def planted_positives(
@@ -178,8 +184,8 @@ def planted_positives(
     Raises
     ------
     ValueError
-        For another way of planting, "jpeg" with records that are no images of 1 or 3 channels, or
-        a release in which the audit finds something already.
+        For another way of planting, all but "noise" with records that are no images ("jpeg": of 1
+        or 3 channels), or a release in which the audit finds something already.
 
     Examples
     --------
@@ -190,9 +196,8 @@ def planted_positives(
     >>> planted_positives(auditor, X[1000:], X[:500], random_state=0)
     10
     """
-    if how not in PLANTS:
-        raise ValueError(f"how={how!r}; expected one of {sorted(PLANTS)}")
     X_syn, X = (np.asarray(rows) for rows in (X_syn, X))
+    _check_plant(how, X)
     if X.ndim == 4:
         X_syn, X = to_float(X_syn), to_float(X)
     already = auditor.audit(X_syn).p_value

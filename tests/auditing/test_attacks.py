@@ -133,6 +133,13 @@ def test_planted_copies_need_a_release_that_gives_nothing_away(image_auditor):
         planted_positives(auditor, leaking, members, random_state=0)
 
 
+@pytest.mark.parametrize("how", ["shift", "flip"])
+def test_features_are_not_shifted_or_mirrored(how):
+    auditor = PrivacyAuditor(random_state=0).fit(normal(30, 0), X_holdout=normal(30, 1))
+    with pytest.raises(ValueError, match=f"how='{how}' is for images, "):
+        planted_positives(auditor, normal(9, 2), normal(30, 0), how=how)
+
+
 def test_mirrored_copies_are_found_where_mirror_images_are_alike(image_auditor):
     _, members, release = image_auditor
 
