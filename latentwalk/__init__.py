@@ -40,6 +40,8 @@ _HOMES = {
     "write_release": "release",
 }
 
+_FOLDERS = {*_HOMES.values(), "features", "inspection", "metrics", "neighbors", "utils"}
+
 __all__ = [
     "GANDecoder",
     "GANInverter",
@@ -60,10 +62,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOLDERS:
+        return import_module(f"latentwalk.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'latentwalk' has no attribute {name!r}")
     return getattr(import_module(f"latentwalk.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*__all__, *_FOLDERS])

@@ -36,7 +36,12 @@ def test_top_level_names_come_from_a_folder(name):
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         latentwalk.nothing  # noqa: B018
-    assert set(latentwalk.__all__) == set(dir(latentwalk))
+    assert {*latentwalk.__all__, *FOLDERS} == set(dir(latentwalk))
+
+
+def test_folders_need_no_import_of_their_own():
+    code = f"import latentwalk as lw; [getattr(lw, folder).__all__ for folder in {FOLDERS}]"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -64,7 +64,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    features : {"pixels", "lpips"}, transformer, torch.nn.Module, callable, a list of these or a \
+    features : str, transformer, torch.nn.Module, callable, a list of these or a \
             dict by name, default="pixels"
         The feature spaces, see `latentwalk.features`. No network among them should have been
         trained on members, and a transformer that learns must come fitted. 2-D input is features
