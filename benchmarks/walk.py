@@ -45,7 +45,7 @@ from common import load_npz
 
 N_POINTS = 50
 CHUNK = 4
-PLAN = {"max_iter": 25, "points_per_step": 4, "learning_rate": 0.1}
+PLAN = {"max_iter": 50, "points_per_step": 4, "learning_rate": 0.2}
 WORST = {
     "objective": Objective("worst-point"),
     "max_iter": 20,
@@ -54,24 +54,25 @@ WORST = {
 }
 HEAVY = Objective("worst-point", identity_weight=4.0)
 VARIANTS = {
-    "ours, plan, 25 steps x 4 points": PLAN,
+    "ours, plan, 50 steps x 4 points": PLAN,
+    "  25 steps, learning_rate=0.1": PLAN | {"max_iter": 25, "learning_rate": 0.1},
     "ours, worst-point, 20 x 4": WORST,
     "  identity_weight=4": WORST | {"objective": HEAVY},
     "  repulsion=1": WORST | {"repulsion": 1.0},
     "  repulsion=10": WORST | {"repulsion": 10.0},
     "  repulsion=10, no identity guide": WORST | {"repulsion": 10.0, "identity": None},
 }
-FEW = dict(list(VARIANTS.items())[:2])
-SIX = {"max_iter": 100, "points_per_step": 6, "learning_rate": 0.1}
+FEW = dict(list(VARIANTS.items())[:3])
+SIX = {"max_iter": 100, "points_per_step": 6, "learning_rate": 0.2}
 ABLATION = {
     "plan, 100 steps x 6 points": SIX,
     "  all 48 points in each step": SIX | {"points_per_step": 48},
     "  all 48 modes": SIX | {"n_modes": 48},
     "  L-BFGS, 20 evaluations": SIX | {"solver": "lbfgs", "max_iter": 20},
     "  float32": SIX | {"precision": "float32"},
-    "  50 steps x 4 points": SIX | {"max_iter": 50, "points_per_step": 4},
-    "  25 steps x 4 points": PLAN,
-    "  12 steps x 4 points": PLAN | {"max_iter": 12},
+    "  50 steps x 4 points": PLAN,
+    "  25 steps x 4 points": PLAN | {"max_iter": 25},
+    "  50 steps, learning_rate=0.1": PLAN | {"learning_rate": 0.1},
 }
 
 
