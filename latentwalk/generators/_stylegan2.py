@@ -6,6 +6,7 @@ loads into the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import log2, sqrt
 from typing import Any, Literal
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NoiseMode = Literal["const", "random", "none"]
+Noise = Literal["const", "random", "none"] | Tensor
 SQRT2 = sqrt(2.0)
 EPSILON = 1e-8
 
@@ -166,9 +167,11 @@ class SynthesisLayer(nn.Module):
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor, w: Tensor, noise: NoiseMode, gain: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
         x = self._modulated_conv(x, self.affine(w))
-        if self.use_noise and noise == "const":
+        if self.use_noise and isinstance(noise, Tensor):
+            x = x + noise.reshape(len(x), 1, *x.shape[2:]) * self.noise_strength
+        elif self.use_noise and noise == "const":
             x = x + self.noise_const * self.noise_strength
         elif self.use_noise and noise == "random":
             x = x + torch.randn_like(x[:, :1]) * self.noise_strength
@@ -246,18 +249,18 @@ class SynthesisBlock(nn.Module):
             self.torgb = ToRGB(width, config)
 
     def forward(
-        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: NoiseMode
+        self, x: Tensor | None, img: Tensor | None, ws: Tensor, noise: Sequence[Noise]
     ) -> tuple[Tensor, Tensor | None]:
-        """ws of shape (n, num_conv + 1, w_dim); the last row is the image's."""
+        """ws of shape (n, num_conv + 1, w_dim), the last row the image's; noise of each conv."""
         if x is None:
             x = self.const.expand(len(ws), *self.const.shape)
-            x = self.conv1(x, ws[:, 0], noise)
+            x = self.conv1(x, ws[:, 0], noise[0])
         elif self.residual:
             branch = self.skip(x)
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise, gain=sqrt(0.5))
-            x = branch + x
+            x = self.conv0(x, ws[:, 0], noise[0])
+            x = branch + self.conv1(x, ws[:, 1], noise[1], gain=sqrt(0.5))
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
+            x = self.conv1(self.conv0(x, ws[:, 0], noise[0]), ws[:, 1], noise[1])
         if img is not None:
             img = upsample(img, self.resample_filter)
         if self.has_rgb:
@@ -274,16 +277,25 @@ class SynthesisNetwork(nn.Module):
         self.n_blocks = len(config.channels)
         for i in range(self.n_blocks):
             setattr(self, f"b{2 ** (i + 2)}", SynthesisBlock(i, config))
+        # a convolution at 4x4, two at each resolution above
+        self.noise_sizes = [16, *(4 ** (i + 2) for i in range(1, self.n_blocks) for _ in range(2))]
 
-    def forward(self, ws: Tensor, noise: NoiseMode = "const") -> Tensor:
-        """ws of shape (n, num_ws, w_dim); images of shape (n, c, h, w), about [-1, 1]."""
+    def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
+        """ws of shape (n, num_ws, w_dim); images of shape (n, c, h, w), about [-1, 1].
+
+        Noise of one's own has the shape (n, sum of `noise_sizes`).
+        """
         x: Tensor | None = None
         img: Tensor | None = None
         row = 0
+        maps: Sequence[Noise] = [noise] * len(self.noise_sizes)
+        if isinstance(noise, Tensor):
+            maps = torch.split(noise, self.noise_sizes, dim=1)
         for i in range(self.n_blocks):
             block = getattr(self, f"b{2 ** (i + 2)}")
             # a block's image layer shares its row with the next block's first convolution
-            x, img = block(x, img, ws[:, row : row + block.num_conv + 1], noise)
+            rows = ws[:, row : row + block.num_conv + 1]
+            x, img = block(x, img, rows, maps[row : row + block.num_conv])
             row += block.num_conv
         assert img is not None
         return img
@@ -298,6 +310,6 @@ class StyleGAN2(nn.Module):
         self.mapping = MappingNetwork(config)
         self.synthesis = SynthesisNetwork(config)
 
-    def forward(self, z: Tensor, c: Tensor | None = None, noise: NoiseMode = "const") -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None, noise: Noise = "const") -> Tensor:
         w = self.mapping(z, c)
         return self.synthesis(w[:, None].expand(-1, self.config.num_ws, -1), noise)

@@ -101,14 +101,14 @@ class Batch(NamedTuple):
     draws: Tensor
     classes: Tensor | None
     z: Tensor | None = None
+    noise: Tensor | None = None
     images: Tensor | None = None
 
     def parts(self, n_parts: int) -> Iterator[Batch]:
         """Take every `n_parts`-th image: the groups of the minibatch deviation stay whole."""
         for start in range(n_parts):
             rows = slice(start, None, n_parts)
-            c, z, x = (None if t is None else t[rows] for t in self[1:])
-            yield Batch(self.draws[rows], c, z, x)
+            yield Batch(*(None if t is None else t[rows] for t in self))  # type: ignore[arg-type]
 
 
 def train_step(state: TrainingState, images: Any, labels: Tensor | None) -> dict[str, float]:
@@ -130,6 +130,11 @@ def train_step(state: TrainingState, images: Any, labels: Tensor | None) -> dict
 def _draw_uniform(state: TrainingState, width: int) -> Tensor:
     size = (state.options.batch_size, width)
     return torch.rand(size, generator=state.rng, device=state.device)
+
+
+def _draw_normal(state: TrainingState, width: int) -> Tensor:
+    size = (state.options.batch_size, width)
+    return torch.randn(size, generator=state.rng, device=state.device)
 
 
 def _draw_rows(state: TrainingState, n: int) -> Tensor:
@@ -155,17 +160,18 @@ def _draw_real(state: TrainingState, images: Any, labels: Tensor | None) -> Batc
 
 
 def _draw_latents(state: TrainingState, labels: Tensor | None) -> Batch:
-    """Latents, with classes in the proportions of the training set."""
-    size = (state.options.batch_size, state.config.z_dim)
-    z = torch.randn(size, generator=state.rng, device=state.device)
+    """Latents and noise, with classes in the proportions of the training set."""
+    z = _draw_normal(state, state.config.z_dim)
+    noise = _draw_normal(state, sum(state.generator.synthesis.noise_sizes))
     c = None if labels is None else _one_hot(labels[_draw_rows(state, len(labels))], state)
-    return Batch(_draw_uniform(state, N_DRAWS), c, z=z)
+    return Batch(_draw_uniform(state, N_DRAWS), c, z=z, noise=noise)
 
 
 def _fake(state: TrainingState, batch: Batch) -> tuple[Tensor, Tensor]:
     """Images, and the mean of their w."""
     w = state.generator.mapping(batch.z, batch.classes)
-    images = state.generator.synthesis(w[:, None].expand(-1, state.config.num_ws, -1))
+    ws = w[:, None].expand(-1, state.config.num_ws, -1)
+    images = state.generator.synthesis(ws, batch.noise)
     return images.float(), w.detach().float().mean(0)
 
 
