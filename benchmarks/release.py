@@ -62,7 +62,8 @@ def parse():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--per-patient", type=int, default=20, help="images of one at most")
     parser.add_argument("--epochs", type=int, default=30, help="of the downstream classifiers")
-    parser.add_argument("--max-iter", type=int, default=40, help="of the inversion")
+    parser.add_argument("--loss", choices=("pixels", "lpips"), default="pixels")
+    parser.add_argument("--max-iter", type=int, default=20, help="of the inversion")
     return parser.parse_args()
 
 
@@ -156,7 +157,7 @@ def main():
     for name, (X, _, groups) in {"members": members, "held out": holdout}.items():
         print(f"{name}: {len(X)} images of {len(np.unique(groups))} patients")
     bench = Bench(members, reference, holdout, args.epochs)
-    inverter = lw.GANInverter(generator, max_iter=args.max_iter, random_state=0)
+    inverter = lw.GANInverter(generator, loss=args.loss, max_iter=args.max_iter, random_state=0)
     inverted = inverter.fit_transform(members[0])
     rows, audits = {}, {}
     for seed in range(args.seeds):
