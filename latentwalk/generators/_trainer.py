@@ -46,9 +46,9 @@ LOG_INTERVAL = 50
 class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     """Train a StyleGAN2 generator on a small image collection.
 
-    Logistic loss with lazy R1 regularisation, an exponential moving average of the weights, and
-    adaptive differentiable augmentation for small collections. Class-conditional where `y` is
-    given.
+    Logistic loss with lazy R1 regularisation, noise drawn anew for each image, an exponential
+    moving average of the weights, and adaptive differentiable augmentation for small collections.
+    Class-conditional where `y` is given.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from latentwalk.generators._augment import N_DRAWS, augment
 from latentwalk.generators._discriminator import Discriminator, minibatch_deviation
 from latentwalk.generators._interrupts import deferred_interrupt
 from latentwalk.generators._memorisation import HeldOut, MemorisationTest, coarse
-from latentwalk.generators._stylegan2 import StyleGAN2Config
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, SynthesisLayer
 from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
 from latentwalk.metrics import frechet_distance, kernel_distance
 from PIL import Image
@@ -434,3 +434,31 @@ def test_discriminator_reads_the_class():
     first, second = (discriminator(x, torch.eye(2)[[c] * 4]) for c in (0, 1))
     assert first.shape == (4,)
     assert not torch.allclose(first, second)
+
+
+def test_noise_is_drawn_anew_for_every_image_in_training(images):
+    trainer = StyleGAN2Trainer(max_iter=1, random_state=0, **SMALL)
+    config = StyleGAN2Config(channels=(8, 8), img_channels=1, z_dim=8, w_dim=8)
+    state = TrainingState(config, trainer._options(8, torch.device("cpu")), torch.device("cpu"), 0)
+    for name, parameter in state.generator.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.data.fill_(1.0)
+    batch, other = (_training._draw_latents(state, None) for _ in range(2))
+    image, _ = _training._fake(state, batch)
+    assert not torch.equal(image, _training._fake(state, batch._replace(noise=other.noise))[0])
+    one = batch._replace(z=batch.z[:1].expand_as(batch.z))
+    alike, _ = _training._fake(state, one)
+    assert not torch.equal(alike[0], alike[1])
+
+
+def test_noise_of_ones_own_that_is_the_constant_one_gives_its_images():
+    config = StyleGAN2Config(channels=(8, 8, 4), img_channels=1, z_dim=8, w_dim=8)
+    network = StyleGAN2(config)
+    layers = [m for m in network.modules() if isinstance(m, SynthesisLayer)]
+    for layer in layers:
+        layer.noise_strength.data.fill_(0.7)
+    ws = torch.randn(2, config.num_ws, 8, generator=torch.Generator().manual_seed(0))
+    noise = torch.cat([layer.noise_const.flatten() for layer in layers]).expand(2, -1)
+    assert noise.shape[1] == sum(network.synthesis.noise_sizes)
+    torch.testing.assert_close(network.synthesis(ws, noise), network.synthesis(ws, "const"))
+    assert not torch.allclose(network.synthesis(ws, noise), network.synthesis(ws, "none"))
