@@ -63,7 +63,8 @@ VARIANTS = {
     "  repulsion=10, no identity guide": WORST | {"repulsion": 10.0, "identity": None},
 }
 SIX = {"max_iter": 100, "points_per_step": 6, "learning_rate": 0.2}
-FEW = dict(list(VARIANTS.items())[:3]) | {"  100 steps x 6 points": SIX}
+EIGHT = SIX | {"points_per_step": 8}
+FEW = dict(list(VARIANTS.items())[:3]) | {"ours, plan, 100 steps x 8 points": EIGHT}
 ABLATION = {
     "plan, 100 steps x 6 points": SIX,
     "  all 48 points in each step": SIX | {"points_per_step": 48},

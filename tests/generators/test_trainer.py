@@ -85,6 +85,15 @@ def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
     assert resumed.generator_ == whole.generator_
 
 
+@pytest.fixture
+def interrupts():
+    """The handler that Python has at a terminal; a shell's background jobs ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, monkeypatch):
     """The signal comes between the two updates of a step, where a save would not be exact."""
     update = _training._discriminator_step
@@ -106,6 +115,7 @@ def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, mo
     assert trainer.fit(images).generator_ == StyleGAN2Trainer(**settings).fit(images).generator_
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_a_second_interrupt_is_immediate():
     with pytest.raises(KeyboardInterrupt), deferred_interrupt() as interrupted:
         signal.raise_signal(signal.SIGINT)
