@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from latentwalk.datasets import fetch_dermoscopy
 from PIL import Image
+
+
+def load_real(path=None, size=None):
+    """`load_npz` of a file; without one the dermoscopy patches, which have no classes."""
+    if path is not None:
+        return load_npz(path, size)
+    patches = fetch_dermoscopy()
+    return patches.images, None, patches.groups
 
 
 def load_npz(path, size=None):

@@ -15,11 +15,11 @@ import time
 
 import latentwalk as lw
 import numpy as np
-from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
+from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.features import resolve_features
 from latentwalk.metrics import fidelity_report
 
-from common import load_npz
+from common import load_real
 
 NOISE = 0.03
 
@@ -32,11 +32,7 @@ def main():
     parser.add_argument("--n", type=int, default=600, help="images of a release, at most")
     args = parser.parse_args()
     generator = lw.load_generator(args.generator)
-    if args.data is None:
-        data = fetch_dermoscopy()
-        images, y, groups = data.images, None, data.groups
-    else:
-        images, y, groups = load_npz(args.data, generator.image_shape[-1])
+    images, y, groups = load_real(args.data, generator.image_shape[-1])
     split = lw.split_patients(images, y, groups, random_state=0)
     rng = np.random.default_rng(0)
     members, holdout = (rng.permutation(rows)[: args.n] for rows in (split.members, split.audit))

@@ -18,24 +18,15 @@ import time
 
 import latentwalk as lw
 import numpy as np
-from latentwalk.datasets import fetch_dermoscopy
 from latentwalk.features import LPIPSFeatures, PixelFeatures
 from latentwalk.neighbors import ExactNeighbors
 
-from common import load_npz
+from common import load_real
 
 NETS = {
     "own net": {"backbone": None},
     "head on LPIPS": {"backbone": "lpips", "max_iter": 5},
 }
-
-
-def load(args):
-    """Images, classes or None, subjects."""
-    if args.data:
-        return load_npz(args.data, args.size)
-    patches = fetch_dermoscopy()
-    return patches.images, None, patches.groups
 
 
 def hold_out(groups, rng):
@@ -76,7 +67,7 @@ def parse():
 
 def main():
     args = parse()
-    X, y, groups = load(args)
+    X, y, groups = load_real(args.data, args.size)
     split = lw.split_patients(X, y, groups, random_state=0)
     members, others = split.members, np.concatenate([split.calibration, split.reference])
     images, subjects = X[members], groups[members]

@@ -28,12 +28,12 @@ import latentwalk as lw
 import numpy as np
 import torch
 from latentwalk.auditing import inversion_gap
-from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
+from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, block_channels
 from latentwalk.inversion._objective import FEATURES
 from latentwalk.utils import resolve_device, to_tensor
 
-from common import load_npz
+from common import load_real
 
 STEPS = (0, 10, 20, 30)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -78,11 +78,7 @@ def load_sets(args):
         X, groups = np.rint(255 * X.clip(0, 1)).astype(np.uint8), None
         return generator, (X, groups), None
     generator = lw.load_generator(args.generator)
-    if args.data is None:
-        data = fetch_dermoscopy()
-        X, y, groups = data.images, None, data.groups
-    else:
-        X, y, groups = load_npz(args.data, generator.image_shape[-1])
+    X, y, groups = load_real(args.data, generator.image_shape[-1])
     split = lw.split_patients(X, y, groups, random_state=0)
     return generator, *((X[rows], groups[rows]) for rows in (split.members, split.audit))
 

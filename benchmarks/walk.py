@@ -28,7 +28,7 @@ from typing import NamedTuple
 import latentwalk as lw
 import numpy as np
 import torch
-from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
+from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.features import LPIPSFeatures
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import resolve_device, resolve_precision, to_numpy
@@ -41,7 +41,7 @@ from latentwalk.walking._selection import select_points
 from sklearn.utils import check_random_state
 from torch.utils.flop_counter import FlopCounterMode
 
-from common import load_npz
+from common import load_real
 
 N_POINTS = 50
 CHUNK = 4
@@ -286,11 +286,7 @@ def throughput(context, pairs, peak):
 
 def load(args, size):
     """Images, subjects, and classes or None, of the members."""
-    if args.data:
-        X, y, groups = load_npz(args.data, size)
-    else:
-        patches = fetch_dermoscopy()
-        X, y, groups = patches.images, None, patches.groups
+    X, y, groups = load_real(args.data, size)
     members = lw.split_patients(X, y, groups, random_state=0).members
     if args.max_images is not None:
         members = np.random.RandomState(0).permutation(members)[: args.max_images]
