@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom
 
-from latentwalk.metrics._strata import find_leading, n_certain, stratified_p_value
+from latentwalk.metrics._strata import (
+    check_n_strata,
+    find_leading,
+    n_certain,
+    stratified_p_value,
+)
 
 WEIGHTS = (0.65, 0.35)
 Strata = tuple[ArrayLike, ArrayLike]
@@ -93,7 +98,8 @@ def exact_test(
         Sets the second rank.
     strata : pair of array-like of int of shape (n_members,), (n_holdout,), default=None
         Numbers from 0 of the stratum of each subject, such as those with as many images: only
-        within these are members and held-out subjects taken for exchangeable. None is one.
+        within these are members and held-out subjects taken for exchangeable. None is one; at most
+        seven.
 
     Returns
     -------
@@ -194,6 +200,7 @@ def smallest_detectable_leak(
     0.006
     """
     n, m = np.atleast_1d(np.asarray(n_members)), np.atleast_1d(np.asarray(n_holdout))
+    check_n_strata(len(n))
     weighted = _weighted(ranks_to_test(int(m.sum()), fpr))
     if len(n) == 1:
         counts = np.arange(1, n[0] + 1)
@@ -214,6 +221,7 @@ class _Side:
         draws, others = _draws(first), _draws(second)
         places = _places(strata, draws.shape[1], others.shape[1])
         n_strata = 1 + max(int(p.max()) for p in places)
+        check_n_strata(n_strata)
         self.n, self.m = (np.bincount(p, minlength=n_strata) for p in places)
         self.weighted = _weighted(ranks_to_test(others.shape[1], fpr))
         self.leading = {

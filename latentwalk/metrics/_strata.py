@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom
 
+# every order of the strata is tried: one more makes a test several times slower
+MOST_STRATA = 7
+
 
 class Leading(NamedTuple):
     """The subjects before the r-th of the second set, by stratum.
@@ -27,6 +30,15 @@ class Leading(NamedTuple):
     r: int
     before: NDArray[np.intp]
     both: NDArray[np.intp]
+
+
+def check_n_strata(n_strata: int) -> None:
+    """Raise for more strata than can be tried in every order."""
+    if n_strata > MOST_STRATA:
+        raise ValueError(
+            f"strata number {n_strata}; expected at most {MOST_STRATA}, from 0 without gaps: join "
+            "those that are alike"
+        )
 
 
 def find_leading(

@@ -126,3 +126,11 @@ def test_bound_within_strata():
 def test_strata_are_checked(strata):
     with pytest.raises(ValueError, match="strata have shape"):
         exact_test([1.0, 2.0, 3.0], [1.0, 2.0], strata=strata)
+
+
+def test_more_strata_than_can_be_tried_are_refused():
+    many = np.arange(60) % 12
+    with pytest.raises(ValueError, match="strata number 12; expected at most 7"):
+        exact_test(np.arange(60.0), np.arange(60.0) + 0.5, strata=(many, many))
+    with pytest.raises(ValueError, match="strata number 12"):
+        smallest_detectable_leak([9] * 12, [9] * 12)
