@@ -15,7 +15,6 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import nn
 
-from latentwalk.generators._checkpoints import replacing
 from latentwalk.generators._generator import Generator
 from latentwalk.generators._network import (
     State,
@@ -24,16 +23,17 @@ from latentwalk.generators._network import (
     mean_latent,
     stylegan2_spec,
 )
-from latentwalk.generators._official import read_official
-from latentwalk.generators._restricted_pickle import RefusedError
-from latentwalk.generators._rosinality import read_rosinality
-from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.generators._torch_records import (
+from latentwalk.generators._reading._official import read_official
+from latentwalk.generators._reading._restricted_pickle import RefusedError
+from latentwalk.generators._reading._rosinality import read_rosinality
+from latentwalk.generators._reading._torch_records import (
     CHECKPOINT,
     open_archive,
     read_archive,
     read_stream,
 )
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._training._checkpoints import replacing
 
 FORMAT = "latentwalk.stylegan2"
 TORCH_STREAM = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."

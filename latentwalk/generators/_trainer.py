@@ -15,23 +15,23 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from latentwalk.generators._checkpoints import (
+from latentwalk.generators._generator import Generator
+from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
+from latentwalk.generators._training._checkpoints import (
     History,
     check_place,
     load_checkpoint,
     save_checkpoint,
 )
-from latentwalk.generators._generator import Generator
-from latentwalk.generators._interrupts import deferred_interrupt
-from latentwalk.generators._snapshots import Snapshots
-from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
-from latentwalk.generators._training import TrainingOptions, TrainingState, train_step
-from latentwalk.generators._training_inputs import (
+from latentwalk.generators._training._inputs import (
     check_classes,
     check_held_out,
     check_parts,
     check_size,
 )
+from latentwalk.generators._training._interrupts import deferred_interrupt
+from latentwalk.generators._training._snapshots import Snapshots
+from latentwalk.generators._training._step import TrainingOptions, TrainingState, train_step
 from latentwalk.utils import (
     check_targets,
     progress,

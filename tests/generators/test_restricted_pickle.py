@@ -8,7 +8,7 @@ import pickletools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentwalk.generators._restricted_pickle import (
+from latentwalk.generators._reading._restricted_pickle import (
     Global,
     PickleMachine,
     Record,
@@ -69,7 +69,7 @@ def test_bytes_and_frozensets():
 
 def test_every_opcode_is_handled_or_refused_by_name():
     """A new opcode of Python is refused until somebody thinks about it."""
-    from latentwalk.generators import _restricted_pickle as module
+    from latentwalk.generators._reading import _restricted_pickle as module
 
     handled = (
         module.LITERALS

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.generators._official import taps
-from latentwalk.generators._restricted_pickle import RefusedError, some_names
+from latentwalk.generators._reading._official import taps
+from latentwalk.generators._reading._restricted_pickle import RefusedError, some_names
+from latentwalk.generators._reading._torch_records import TensorRecord, read_tensors
 from latentwalk.generators._stylegan2 import StyleGAN2Config
-from latentwalk.generators._torch_records import TensorRecord, read_tensors
 
 State = dict[str, NDArray[np.float32]]
 KERNEL = "convs.0.conv.blur.kernel"

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentwalk.generators._augment import N_DRAWS, augment
-from latentwalk.generators._discriminator import Discriminator
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._training._augment import N_DRAWS, augment
+from latentwalk.generators._training._discriminator import Discriminator
 from latentwalk.utils import autocast, to_numpy, to_tensor
 
 M = TypeVar("M", bound=nn.Module)

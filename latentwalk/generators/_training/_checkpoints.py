@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 if TYPE_CHECKING:
-    from latentwalk.generators._training import TrainingState
+    from latentwalk.generators._training._step import TrainingState
 
 History = dict[str, list[float]]
 MACHINE_OPTIONS = ("n_parts", "precision")

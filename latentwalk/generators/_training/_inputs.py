@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.generators._discriminator import group_size
-from latentwalk.generators._memorisation import HeldOut
+from latentwalk.generators._training._discriminator import group_size
+from latentwalk.generators._training._memorisation import HeldOut
 from latentwalk.utils import check_groups, check_images
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latentwalk.generators._restricted_pickle import (
+from latentwalk.generators._reading._restricted_pickle import (
     Allowed,
     Record,
     RefusedError,
@@ -16,7 +16,7 @@ from latentwalk.generators._restricted_pickle import (
     make_dict,
     make_set,
 )
-from latentwalk.generators._torch_records import (
+from latentwalk.generators._reading._torch_records import (
     STORAGES,
     TENSORS,
     Storage,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.generators._restricted_pickle import (
+from latentwalk.generators._reading._restricted_pickle import (
     Allowed,
     PickleMachine,
     Record,

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.generators._official_names import OFFICIAL, ModuleRecord
-from latentwalk.generators._restricted_pickle import (
+from latentwalk.generators._reading._official_names import OFFICIAL, ModuleRecord
+from latentwalk.generators._reading._restricted_pickle import (
     PickleMachine,
     RefusedError,
     Stub,
     some_names,
 )
+from latentwalk.generators._reading._torch_records import TensorRecord, read_tensors
 from latentwalk.generators._stylegan2 import SQRT2, StyleGAN2Config
-from latentwalk.generators._torch_records import TensorRecord, read_tensors
 
 MAX_DEPTH, MAX_MODULES, MAX_TAPS = 8, 10_000, 64
 State = dict[str, NDArray[np.float32]]

@@ -12,8 +12,8 @@ from PIL import Image
 
 from latentwalk.features import resolve_features
 from latentwalk.generators._generator import Generator
-from latentwalk.generators._memorisation import HeldOut, MemorisationTest, coarse
 from latentwalk.generators._stylegan2 import StyleGAN2
+from latentwalk.generators._training._memorisation import HeldOut, MemorisationTest, coarse
 from latentwalk.metrics import frechet_distance, kernel_distance
 from latentwalk.utils import map_batches, to_float
 

@@ -1,0 +1,1 @@
+"""The airlock: weights files of strangers, read by a reader that executes nothing."""

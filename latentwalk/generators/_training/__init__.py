@@ -1,0 +1,1 @@
+"""What the trainer is made of: step, discriminator, augmentation, snapshots, checkpoints."""
