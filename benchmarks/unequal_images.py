@@ -14,7 +14,7 @@ import argparse
 from types import SimpleNamespace
 
 import numpy as np
-from latentwalk.auditing._plan import by_subject, draw_plan
+from latentwalk.auditing._draws import by_subject, draw_plan
 from latentwalk.metrics import exact_test, exposure, n_exposed_lower, subject_minima
 
 D, N_SUBJECTS, N_SYNTHETIC, ALPHA = 8, 300, 600, 0.05

@@ -7,12 +7,13 @@ the stages), `planted_positives` what would have been found, and `recommend_k` h
 `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
 
-from latentwalk.auditing._attacks import ATTACKS, MembershipAttack, register_attack
-from latentwalk.auditing._attacks_discriminator import DiscriminatorAttack
-from latentwalk.auditing._attacks_downstream import DownstreamAttack
-from latentwalk.auditing._attacks_inversion import InversionResidualAttack, LatentDistanceAttack
-from latentwalk.auditing._attacks_local import LocalLikelihoodAttack, PlagiarismIndexAttack
-from latentwalk.auditing._attacks_reidentification import (
+from latentwalk.auditing._attacks._base import ATTACKS, MembershipAttack, register_attack
+from latentwalk.auditing._attacks._discriminator import DiscriminatorAttack
+from latentwalk.auditing._attacks._downstream import DownstreamAttack
+from latentwalk.auditing._attacks._inversion import InversionResidualAttack, LatentDistanceAttack
+from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
+from latentwalk.auditing._attacks._local import LocalLikelihoodAttack, PlagiarismIndexAttack
+from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
     RetrainedReidentificationAttack,
 )
@@ -21,14 +22,13 @@ from latentwalk.auditing._canaries import canary_audit
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._inversion_gap import inversion_gap
-from latentwalk.auditing._knowledge import AttackerKnowledge
 from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
-from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._matches import NearestMatches
+from latentwalk.auditing._pipeline import audit_pipeline
 from latentwalk.auditing._report import AuditReport, AuditSets
+from latentwalk.auditing._results import InversionGap, LadderStage
 from latentwalk.auditing._run_attacks import AttackReport, AttackResult, max_test, run_attacks
-from latentwalk.auditing._stages import audit_pipeline
 
 __all__ = [
     "ATTACKS",

@@ -14,14 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from latentwalk.auditing._conclude import conclude, describe
-from latentwalk.auditing._figures import measure_space
-from latentwalk.auditing._matches import NearestMatches, match_nearest
-from latentwalk.auditing._nearness import measure_nearness
-from latentwalk.auditing._plan import by_subject, count_sets, draw_plan, run_controls
-from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._rows import COLUMNS, MEMBER_DISTANCE, is_flagged, row_table
-from latentwalk.auditing._sets import (
+from latentwalk.auditing._cohorts import (
     RealSet,
     check_apart,
     check_like,
@@ -29,6 +22,13 @@ from latentwalk.auditing._sets import (
     check_same,
     check_subjects,
 )
+from latentwalk.auditing._conclude import conclude, describe
+from latentwalk.auditing._draws import by_subject, count_sets, draw_plan, run_controls
+from latentwalk.auditing._figures import measure_space
+from latentwalk.auditing._matches import NearestMatches, match_nearest
+from latentwalk.auditing._nearness import measure_nearness
+from latentwalk.auditing._per_record import COLUMNS, MEMBER_DISTANCE, is_flagged, row_table
+from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
 from latentwalk.metrics import match_keys, row_keys
 from latentwalk.neighbors import ExactNeighbors

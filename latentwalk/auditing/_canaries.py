@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from latentwalk.auditing._attacks import ATTACKS
+from latentwalk.auditing._attacks._base import ATTACKS
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._sets import check_apart, check_like, check_records, check_subjects
+from latentwalk.auditing._cohorts import check_apart, check_like, check_records, check_subjects
 from latentwalk.auditing._spaces import extract, resolve_spaces
 from latentwalk.metrics import OneRunAudit, one_run_audit, row_keys
 from latentwalk.utils import check_targets

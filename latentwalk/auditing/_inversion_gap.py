@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._draws import by_subject, smallest
 from latentwalk.auditing._figures import draw_confidence, middle
-from latentwalk.auditing._ladder_figures import InversionGap
-from latentwalk.auditing._plan import by_subject, smallest
+from latentwalk.auditing._results import InversionGap
 from latentwalk.metrics import auc, exact_test
 
 

@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._inversion_gap import inversion_gap
-from latentwalk.auditing._ladder_figures import LadderStage
 from latentwalk.auditing._report import AuditReport
+from latentwalk.auditing._results import LadderStage
 from latentwalk.utils import to_float
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.auditing._rows import MEMBER_DISTANCE, NEAREST_MEMBER
+from latentwalk.auditing._per_record import MEMBER_DISTANCE, NEAREST_MEMBER
 
 
 class NearestMatches(NamedTuple):

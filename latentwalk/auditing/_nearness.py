@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from latentwalk.auditing._sets import RealSet
+from latentwalk.auditing._cohorts import RealSet
 from latentwalk.auditing._spaces import extract
 from latentwalk.metrics import exposure, row_keys
 

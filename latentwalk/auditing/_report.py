@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
-from latentwalk.auditing._html import render_report
-from latentwalk.auditing._ladder_figures import InversionGap, LadderStage
 from latentwalk.auditing._matches import NearestMatches
+from latentwalk.auditing._page._html import render_report
+from latentwalk.auditing._results import InversionGap, LadderStage
 from latentwalk.metrics import Verdict
 
 if TYPE_CHECKING:

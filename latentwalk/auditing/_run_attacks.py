@@ -11,11 +11,11 @@ from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from latentwalk.auditing._attacks import ATTACKS, MembershipAttack
+from latentwalk.auditing._attacks._base import ATTACKS, MembershipAttack
+from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._knowledge import AttackerKnowledge
-from latentwalk.auditing._plan import smallest, stratum_medians
-from latentwalk.auditing._sets import check_records
+from latentwalk.auditing._cohorts import check_records
+from latentwalk.auditing._draws import smallest, stratum_medians
 from latentwalk.auditing._spaces import extract
 from latentwalk.metrics import Rate, auc, tpr_at_fpr
 from latentwalk.utils import to_float

@@ -4,42 +4,52 @@ Privacy compares the members, on whom everything was trained, with held-out subj
 `exact_test`, `n_exposed_lower`, `tpr_at_fpr` and the `verdict` that they lead to.
 """
 
-from latentwalk.metrics._conformal import (
+from latentwalk.metrics._fidelity._common import Metric, SmallSampleWarning
+from latentwalk.metrics._fidelity._distances import frechet_distance, kernel_distance
+from latentwalk.metrics._fidelity._diversity import vendi_score
+from latentwalk.metrics._fidelity._feature_likelihood import feature_likelihood_gap
+from latentwalk.metrics._fidelity._manifold import (
+    coverage,
+    density,
+    improved_precision,
+    improved_recall,
+)
+from latentwalk.metrics._fidelity._novelty import (
+    authenticity,
+    data_copying_score,
+    mean_minimum_distance,
+)
+from latentwalk.metrics._fidelity._report import FidelityReport, FidelityRow, fidelity_report
+from latentwalk.metrics._fidelity._support import alpha_precision, beta_recall
+from latentwalk.metrics._privacy._conformal import (
     benjamini_hochberg,
     conformal_p_values,
     n_holdout_to_certify,
 )
-from latentwalk.metrics._diversity import vendi_score
-from latentwalk.metrics._duplicates import exact_duplicates, match_keys, n_repeated, row_keys
-from latentwalk.metrics._exact import (
+from latentwalk.metrics._privacy._duplicates import (
+    exact_duplicates,
+    match_keys,
+    n_repeated,
+    row_keys,
+)
+from latentwalk.metrics._privacy._exact import (
     ExactTest,
     exact_test,
     n_exposed_lower,
     rank_p_value,
     smallest_detectable_leak,
 )
-from latentwalk.metrics._exposure import exposure, subject_minima
-from latentwalk.metrics._feature_likelihood import feature_likelihood_gap
-from latentwalk.metrics._fidelity import frechet_distance, kernel_distance
-from latentwalk.metrics._fidelity_common import Metric, SmallSampleWarning
-from latentwalk.metrics._fidelity_novelty import (
-    authenticity,
-    data_copying_score,
-    mean_minimum_distance,
-)
-from latentwalk.metrics._fidelity_report import FidelityReport, FidelityRow, fidelity_report
-from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
-from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
-from latentwalk.metrics._membership_accuracy import MembershipAccuracy, membership_accuracy
-from latentwalk.metrics._one_run import (
+from latentwalk.metrics._privacy._exposure import exposure, subject_minima
+from latentwalk.metrics._privacy._membership_accuracy import MembershipAccuracy, membership_accuracy
+from latentwalk.metrics._privacy._one_run import (
     OneRunAudit,
     one_run_audit,
     one_run_epsilon,
     one_run_p_value,
 )
-from latentwalk.metrics._roc import Rate, auc, roc_points, tpr_at_fpr
-from latentwalk.metrics._share import ShareTest, share_test
-from latentwalk.metrics._verdict import Verdict, verdict
+from latentwalk.metrics._privacy._roc import Rate, auc, roc_points, tpr_at_fpr
+from latentwalk.metrics._privacy._share import ShareTest, share_test
+from latentwalk.metrics._privacy._verdict import Verdict, verdict
 
 __all__ = [
     "ExactTest",

@@ -6,7 +6,7 @@ import latentwalk as lw
 import numpy as np
 import pytest
 from latentwalk.auditing import audit_pipeline, audit_stages, inversion_gap
-from latentwalk.auditing._stages import find_stages, reconstruction_errors, walk_latents
+from latentwalk.auditing._pipeline import find_stages, reconstruction_errors, walk_latents
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from conftest import make_decoder

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from latentwalk.auditing import PrivacyAuditor, run_attacks
-from latentwalk.auditing._plan import by_subject, fewest_images
+from latentwalk.auditing._draws import by_subject, fewest_images
 from latentwalk.metrics import (
     Verdict,
     exact_test,
@@ -351,7 +351,9 @@ def test_the_table_is_made_by_chunks_too(tmp_path, monkeypatch, held_out):
     auditor.fit(members, X_holdout=images(120, 1) if held_out else None)
     whole = auditor.transform(release)
     monkeypatch.setattr("latentwalk.auditing._nearness.CHUNK_VALUES", 40 * 3 * 8 * 8)
-    monkeypatch.setattr("latentwalk.auditing._rows.match_keys", counted := Counted(match_keys))
+    monkeypatch.setattr(
+        "latentwalk.auditing._per_record.match_keys", counted := Counted(match_keys)
+    )
     read = np.load(tmp_path / "release.npy", mmap_mode="r")
     np.testing.assert_array_equal(auditor.transform(read), whole)
     assert counted.lengths == [40, 40, 20]

@@ -10,7 +10,7 @@ from latentwalk.metrics import (
     rank_p_value,
     smallest_detectable_leak,
 )
-from latentwalk.metrics._exact import ranks_to_test
+from latentwalk.metrics._privacy._exact import ranks_to_test
 from scipy.stats import nhypergeom
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from latentwalk.metrics import (
     SmallSampleWarning,
-    _fidelity_common,
     feature_likelihood_gap,
     fidelity_report,
 )
+from latentwalk.metrics._fidelity import _common
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
@@ -85,7 +85,7 @@ def test_units_and_constant_features_do_not_count():
 def test_blocks_make_no_difference(monkeypatch):
     synthetic, real, holdout = draw(30, 80, 70)
     whole = feature_likelihood_gap(synthetic, real, holdout)
-    monkeypatch.setattr(_fidelity_common, "CHUNK_VALUES", 100)
+    monkeypatch.setattr(_common, "CHUNK_VALUES", 100)
     assert feature_likelihood_gap(synthetic, real, holdout) == pytest.approx(whole)
 
 

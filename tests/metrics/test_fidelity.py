@@ -46,11 +46,11 @@ def test_kernel_distance_is_the_unbiased_estimate():
 
 
 def test_kernel_distance_does_not_depend_on_blocks(monkeypatch):
-    from latentwalk.metrics import _fidelity_common
+    from latentwalk.metrics._fidelity import _common
 
     X, Y = np.random.default_rng(0).normal(size=(2, 30, 4))
     whole = kernel_distance(X, Y)
-    monkeypatch.setattr(_fidelity_common, "CHUNK_VALUES", 70)
+    monkeypatch.setattr(_common, "CHUNK_VALUES", 70)
     assert kernel_distance(X, Y) == pytest.approx(whole)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from latentwalk.metrics import (
-    _fidelity_common,
     alpha_precision,
     beta_recall,
     coverage,
@@ -13,6 +12,7 @@ from latentwalk.metrics import (
     improved_precision,
     improved_recall,
 )
+from latentwalk.metrics._fidelity import _common
 from scipy.spatial.distance import cdist
 
 BY_HAND = [
@@ -62,7 +62,7 @@ def test_blocks_make_no_difference(monkeypatch):
     rng = np.random.default_rng(0)
     real, synthetic = rng.normal(size=(50, 3)), rng.normal(0, 0.6, size=(40, 3))
     whole = [m(synthetic, real) for m in (density, improved_recall, beta_recall)]
-    monkeypatch.setattr(_fidelity_common, "CHUNK_VALUES", 100)
+    monkeypatch.setattr(_common, "CHUNK_VALUES", 100)
     assert [m(synthetic, real) for m in (density, improved_recall, beta_recall)] == whole
 
 

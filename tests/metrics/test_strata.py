@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 from latentwalk.metrics import exact_test, n_exposed_lower, rank_p_value, smallest_detectable_leak
-from latentwalk.metrics._strata import (
+from latentwalk.metrics._privacy._strata import (
     Leading,
     _table,
     _tail,

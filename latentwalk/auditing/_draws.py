@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.auditing._cohorts import RealSet
 from latentwalk.auditing._controls import Control, classifier_p_value, judge, sham_p_value
 from latentwalk.auditing._report import AuditSets
-from latentwalk.auditing._sets import RealSet
 from latentwalk.metrics import exposure, subject_minima
 
 MOST_STRATA, FEWEST = 5, 5

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from latentwalk.metrics._fidelity_common import (
+from latentwalk.metrics._fidelity._common import (
     Features,
     SmallSampleWarning,
     check_pair,

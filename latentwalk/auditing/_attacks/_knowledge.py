@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._sets import check_records, check_same
+from latentwalk.auditing._cohorts import check_records, check_same
 from latentwalk.utils import check_targets, to_float
 
 

@@ -12,10 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from latentwalk.metrics._diversity import vendi_score
-from latentwalk.metrics._feature_likelihood import feature_likelihood_gap
-from latentwalk.metrics._fidelity import frechet_distance, kernel_distance
-from latentwalk.metrics._fidelity_common import (
+from latentwalk.metrics._fidelity._common import (
     FEW_ROWS,
     Features,
     Metric,
@@ -25,13 +22,21 @@ from latentwalk.metrics._fidelity_common import (
     check_pair,
     check_width,
 )
-from latentwalk.metrics._fidelity_novelty import (
+from latentwalk.metrics._fidelity._distances import frechet_distance, kernel_distance
+from latentwalk.metrics._fidelity._diversity import vendi_score
+from latentwalk.metrics._fidelity._feature_likelihood import feature_likelihood_gap
+from latentwalk.metrics._fidelity._manifold import (
+    coverage,
+    density,
+    improved_precision,
+    improved_recall,
+)
+from latentwalk.metrics._fidelity._novelty import (
     authenticity,
     data_copying_score,
     mean_minimum_distance,
 )
-from latentwalk.metrics._manifold import coverage, density, improved_precision, improved_recall
-from latentwalk.metrics._manifold_support import alpha_precision, beta_recall
+from latentwalk.metrics._fidelity._support import alpha_precision, beta_recall
 from latentwalk.utils import check_groups
 
 WITH_NEIGHBORS: tuple[Metric[...], ...] = (

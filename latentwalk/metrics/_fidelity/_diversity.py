@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
-from latentwalk.metrics._fidelity_common import check_features, directed
+from latentwalk.metrics._fidelity._common import check_features, directed
 
 
 @directed(higher_is_better=True)

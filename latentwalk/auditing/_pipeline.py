@@ -12,11 +12,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from latentwalk.auditing._attacks_inversion import residuals
+from latentwalk.auditing._attacks._inversion import residuals
 from latentwalk.auditing._auditor import PrivacyAuditor
+from latentwalk.auditing._cohorts import check_records, check_same
 from latentwalk.auditing._ladder import audit_stages
 from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._sets import check_records, check_same
 from latentwalk.utils import to_float
 
 WALKED = ("guided walk", "release")

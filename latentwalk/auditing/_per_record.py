@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.auditing._cohorts import RealSet
 from latentwalk.auditing._nearness import read_chunks
-from latentwalk.auditing._sets import RealSet
 from latentwalk.metrics import conformal_p_values, match_keys
 from latentwalk.neighbors import ExactNeighbors
 

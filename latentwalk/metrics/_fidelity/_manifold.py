@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import euclidean_distances
 
-from latentwalk.metrics._fidelity_common import (
+from latentwalk.metrics._fidelity._common import (
     Features,
     check_n_neighbors,
     check_pair,

@@ -17,7 +17,7 @@ from PIL import Image
 
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._matches import NearestMatches
-from latentwalk.auditing._svg import histogram_svg, ladder_svg, roc_svg
+from latentwalk.auditing._page._svg import histogram_svg, ladder_svg, roc_svg
 
 if TYPE_CHECKING:
     from latentwalk.auditing._report import AuditReport
@@ -38,7 +38,9 @@ def render_report(
     report: AuditReport, *, internal: bool, matches: NearestMatches | None = None
 ) -> str:
     """Return the page; only the internal edition has exposures and real records."""
-    template = files("latentwalk.auditing").joinpath("report.html").read_text(encoding="utf-8")
+    template = (
+        files("latentwalk.auditing._page").joinpath("report.html").read_text(encoding="utf-8")
+    )
     word = "no verdict" if report.verdict is None else str(report.verdict)
     return Template(template).substitute(
         edition="Internal edition: do not release" if internal else "Releasable edition",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from latentwalk.metrics._fidelity_common import Features, check_pair, directed
-from latentwalk.metrics._manifold import ball_radii, pairwise_blocks
+from latentwalk.metrics._fidelity._common import Features, check_pair, directed
+from latentwalk.metrics._fidelity._manifold import ball_radii, pairwise_blocks
 
 
 @directed(higher_is_better=True)

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 
-from latentwalk.metrics._fidelity_common import (
+from latentwalk.metrics._fidelity._common import (
     Features,
     check_features,
     check_pair,
     check_width,
     directed,
 )
-from latentwalk.metrics._manifold import ball_radii
+from latentwalk.metrics._fidelity._manifold import ball_radii
 from latentwalk.neighbors import ExactNeighbors
 
 MIN_CELL = 20

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.auditing._attacks import MembershipAttack, register_attack
+from latentwalk.auditing._attacks._base import MembershipAttack, register_attack
 
 
 @register_attack("downstream")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.metrics import euclidean_distances
 
-from latentwalk.metrics._fidelity_common import (
+from latentwalk.metrics._fidelity._common import (
     FEW_ROWS,
     Features,
     SmallSampleWarning,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom
 
-from latentwalk.metrics._strata import (
+from latentwalk.metrics._privacy._strata import (
     check_n_strata,
     find_leading,
     n_certain,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
-from latentwalk.auditing._attacks import MembershipAttack, register_attack
+from latentwalk.auditing._attacks._base import MembershipAttack, register_attack
 from latentwalk.auditing._linkage import Linkage
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import check_groups

@@ -1,0 +1,1 @@
+"""Membership attacks, one file a family; importing this registers all of them."""

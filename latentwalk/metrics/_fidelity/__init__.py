@@ -1,0 +1,1 @@
+"""Fidelity, diversity and novelty of a release."""

@@ -1,0 +1,1 @@
+"""Privacy: exact tests, strata, bounds, intervals and the verdict."""
