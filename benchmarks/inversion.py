@@ -31,7 +31,7 @@ from latentwalk.auditing import inversion_gap
 from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, block_channels
 from latentwalk.inversion._objective import FEATURES
-from latentwalk.utils import resolve_device, to_tensor
+from latentwalk.utils import resolve_device, to_bytes, to_tensor
 
 from common import load_real
 
@@ -75,7 +75,7 @@ def load_sets(args):
         generator = random_network(args.random_network)
         X = generator.sample(args.n_batch, random_state=0)[0]
         X = X + 0.05 * np.random.default_rng(0).standard_normal(X.shape)
-        X, groups = np.rint(255 * X.clip(0, 1)).astype(np.uint8), None
+        X, groups = to_bytes(X), None
         return generator, (X, groups), None
     generator = lw.load_generator(args.generator)
     X, y, groups = load_real(args.data, generator.image_shape[-1])

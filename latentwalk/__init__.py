@@ -40,7 +40,7 @@ _HOMES = {
     "write_release": "release",
 }
 
-_FOLDERS = {*_HOMES.values(), "features", "inspection", "metrics", "neighbors", "utils"}
+_FOLDERS = {*_HOMES.values(), "features", "inspection", "metrics", "neighbors"}
 
 __all__ = [
     "GANDecoder",

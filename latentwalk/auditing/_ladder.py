@@ -17,7 +17,7 @@ from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._inversion_gap import inversion_gap
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import LadderStage
-from latentwalk.utils import to_float
+from latentwalk.utils import to_bytes, to_float
 
 
 def audit_stages(
@@ -117,7 +117,7 @@ def flip(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
 
 def compress(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
     """Store images as JPEG of quality 75, and read them again."""
-    pixels = np.rint(255 * np.clip(X, 0, 1)).astype(np.uint8).transpose(0, 2, 3, 1)
+    pixels = to_bytes(X).transpose(0, 2, 3, 1)
     read = [_through_jpeg(image.squeeze(-1) if X.shape[1] == 1 else image) for image in pixels]
     stored = np.stack(read).reshape(pixels.shape).transpose(0, 3, 1, 2)
     return (stored / 255).astype(X.dtype)

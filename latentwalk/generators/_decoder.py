@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.generators._generator import Generator, LatentSpace
-from latentwalk.utils import map_batches, resolve_device, to_numpy
+from latentwalk.utils import map_batches, resolve_device, to_bytes, to_numpy
 
 
 def decode_latents(
@@ -159,7 +159,7 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             The images.
         """
         check_is_fitted(self, "_n_features_out")
-        X = decode_latents(
+        X: NDArray[Any] = decode_latents(
             self.generator,
             self._check_latents(W, reset=False),
             latent_space=self.latent_space,
@@ -168,7 +168,7 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             verbose=self.verbose,
         )
         if self.output_dtype == "uint8":
-            X = np.rint(X * 255).clip(0, 255).astype(np.uint8)
+            X = to_bytes(X)
         return X.reshape(len(X), -1) if self.flatten else X
 
     def _check_latents(self, W: ArrayLike, *, reset: bool) -> NDArray[np.float32]:

@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentwalk.utils import to_bytes
+
 
 class NearestMatchDisplay:
     """Pairs of a synthetic image and its nearest member, nearest first. Never to be released.
@@ -96,7 +98,7 @@ class NearestMatchDisplay:
 
 def _show(ax: Any, image: NDArray[Any]) -> None:
     """One image (c, h, w), grey or colour, without ticks."""
-    pixels = image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
+    pixels = to_bytes(image)
     shown = pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
     ax.imshow(shown, cmap="gray", vmin=0, vmax=255)
     ax.set(xticks=[], yticks=[])

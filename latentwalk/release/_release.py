@@ -23,7 +23,7 @@ from latentwalk.release._files import (
     write_manifest,
 )
 from latentwalk.release._manifest import build_manifest, verdict_of
-from latentwalk.utils import check_images, check_targets
+from latentwalk.utils import check_images, check_targets, to_bytes
 
 REFUSED = ("LEAK", "INVALID")
 
@@ -99,7 +99,7 @@ def write_release(
     """
     folder = _check_folder(path)
     allowed = _check_verdict(report, allow)
-    X = _as_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
+    X = to_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
     _check_audited(report, len(X))
     labels = _check_labels(y, len(X))
     X, labels = _shuffle(X, labels)
@@ -181,13 +181,6 @@ def _image_shape(pipeline: Any) -> tuple[int, int, int] | None:
         )
     generators = [getattr(step, "generator", None) for _, step in pipeline.steps]
     return next((g.image_shape for g in generators if g is not None), None)
-
-
-def _as_bytes(X: NDArray[Any]) -> NDArray[np.uint8]:
-    """Images as uint8: what a PNG holds, without the digits in which a float still differs."""
-    if X.dtype == np.uint8:
-        return X
-    return np.rint(X * np.float32(255)).astype(np.uint8)
 
 
 def _check_labels(y: ArrayLike | None, n_samples: int) -> NDArray[Any] | None:

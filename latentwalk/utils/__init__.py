@@ -2,6 +2,7 @@
 
 from latentwalk.utils._batching import map_batches, progress
 from latentwalk.utils._modules import pack_module, unpack_module
+from latentwalk.utils._pixels import to_bytes, to_float
 from latentwalk.utils._torch import (
     autocast,
     resolve_device,
@@ -16,7 +17,6 @@ from latentwalk.utils._validation import (
     check_images,
     check_latents,
     check_targets,
-    to_float,
     validate_images,
 )
 
@@ -32,6 +32,7 @@ __all__ = [
     "progress",
     "resolve_device",
     "resolve_precision",
+    "to_bytes",
     "to_float",
     "to_numpy",
     "to_tensor",

@@ -164,13 +164,6 @@ def validate_images(
     return X
 
 
-def to_float(X: NDArray[Any]) -> NDArray[np.float32]:
-    """Checked images as float32 in [0, 1]."""
-    if X.dtype == np.uint8:
-        return X.astype(np.float32) / np.float32(255)
-    return X.astype(np.float32, copy=False)
-
-
 def check_groups(
     groups: ArrayLike | None, n_samples: int, *, name: str = "groups"
 ) -> NDArray[np.intp]:

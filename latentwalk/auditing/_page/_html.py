@@ -11,13 +11,13 @@ from math import isnan
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._page._svg import histogram_svg, ladder_svg, roc_svg
+from latentwalk.utils import to_bytes
 
 if TYPE_CHECKING:
     from latentwalk.auditing._report import AuditReport
@@ -292,7 +292,7 @@ def _match_table(matches: NearestMatches) -> str:
 
 def _image(image: NDArray[Any]) -> str:
     """An image (c, h, w) as an embedded PNG."""
-    pixels = image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
+    pixels = to_bytes(image)
     shown = pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
     buffer = io.BytesIO()
     Image.fromarray(shown).save(buffer, "PNG")

@@ -15,7 +15,7 @@ from latentwalk.generators._generator import Generator
 from latentwalk.generators._stylegan2 import StyleGAN2
 from latentwalk.generators._training._memorisation import HeldOut, MemorisationTest, coarse
 from latentwalk.metrics import frechet_distance, kernel_distance
-from latentwalk.utils import map_batches, to_float
+from latentwalk.utils import map_batches, to_bytes, to_float
 
 FIGURES = ("memorisation_p", "frechet_distance", "kernel_distance")
 MAX_SAMPLES = 5_000
@@ -107,5 +107,5 @@ def write_sample_sheet(
     _, channels, height, width = images.shape
     grid = images.reshape(-1, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     grid = grid.reshape(-1, columns * width, channels)
-    pixels = np.rint(grid * 255).astype(np.uint8)
+    pixels = to_bytes(grid)
     Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(path)

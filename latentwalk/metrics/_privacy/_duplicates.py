@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from latentwalk.utils import to_bytes
 
 
 def row_keys(X: ArrayLike) -> NDArray[np.bytes_]:
@@ -17,7 +18,7 @@ def row_keys(X: ArrayLike) -> NDArray[np.bytes_]:
     """
     X = np.asarray(X)
     # adding zero makes -0.0 and 0.0 the same bytes
-    rows = _as_bytes(X) if X.ndim == 4 else np.asarray(X, dtype=np.float32) + np.float32(0)
+    rows = to_bytes(X) if X.ndim == 4 else np.asarray(X, dtype=np.float32) + np.float32(0)
     rows = np.ascontiguousarray(rows.reshape(len(rows), -1))
     return np.array([blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows], dtype="S")
 
@@ -66,9 +67,3 @@ def n_repeated(X: ArrayLike) -> int:
     """
     keys = row_keys(X)
     return len(keys) - len(np.unique(keys))
-
-
-def _as_bytes(X: NDArray[Any]) -> NDArray[np.uint8]:
-    if X.dtype == np.uint8:
-        return X
-    return np.rint(X.astype(np.float64) * 255).astype(np.uint8)
