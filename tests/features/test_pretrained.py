@@ -44,7 +44,7 @@ def test_a_file_is_read_without_importing_its_package(made_package):
 
 def test_another_file_is_refused(made_package, tmp_path):
     (tmp_path / "made_weights" / "net.pt").write_bytes(b"a program")
-    with pytest.raises(OSError, match=r"net.pt of made_weights has SHA-256 .*latentwalk\[net\]"):
+    with pytest.raises(OSError, match=r"net.pt of made_weights has SHA-256 .*'\.\[net\]'"):
         made_package.read()
 
 
@@ -53,7 +53,7 @@ def test_absent_weights_name_their_extra(name, monkeypatch):
     monkeypatch.setattr(_weights, "find_spec", lambda package: None)
     for load in (load_inception_net, load_efficientnet):
         load.cache_clear()
-    with pytest.raises(ImportError, match=rf"pip install 'latentwalk\[{name}\]'"):
+    with pytest.raises(ImportError, match=rf"pip install '\.\[{name}\]'"):
         resolve_features(name).fit(X)
 
 
