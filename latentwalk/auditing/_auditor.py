@@ -31,6 +31,7 @@ from latentwalk.auditing._per_record import COLUMNS, MEMBER_DISTANCE, is_flagged
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
 from latentwalk.metrics import match_keys, row_keys
+from latentwalk.metrics._privacy._duplicates import digest
 from latentwalk.neighbors import ExactNeighbors
 
 FITTED = (
@@ -242,6 +243,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "alpha": self.alpha,
             "fpr": self.fpr,
             "tolerance": self.tolerance,
+            "digest": digest(near.keys),
         }
         sets = count_sets(self.members_, self.holdout_, self.reference_, self._plan, len(X_syn))
         if self.holdout_ is None:

@@ -43,6 +43,7 @@ def conclude(
     alpha: float,
     fpr: float,
     tolerance: float,
+    digest: str,
 ) -> AuditReport:
     """Return the report: the worst figures, and the verdict on them."""
     n_spaces = len(spaces)
@@ -91,6 +92,7 @@ def conclude(
         spaces=tuple(spaces),
         guided_by=guided_by,
         controls=controls,
+        _digest=digest,
     )
 
 
@@ -104,6 +106,7 @@ def describe(
     alpha: float,
     fpr: float,
     tolerance: float,
+    digest: str,
 ) -> AuditReport:
     """Return the report of an audit without held-out records: no verdict."""
     nan = float("nan")
@@ -133,4 +136,5 @@ def describe(
         spaces=(),
         guided_by=guided_by,
         controls=(),
+        _digest=digest,
     )

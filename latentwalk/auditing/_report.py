@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import ArrayLike
 
 from latentwalk.auditing._controls import Control
 from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._page._html import render_report
 from latentwalk.auditing._results import InversionGap, LadderStage
-from latentwalk.metrics import Verdict
+from latentwalk.metrics import Verdict, row_keys
+from latentwalk.metrics._privacy._duplicates import digest
 
 if TYPE_CHECKING:
     from latentwalk.auditing._run_attacks import AttackReport
@@ -143,6 +146,33 @@ class AuditReport:
     attacks: AttackReport | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
+    _digest: str = field(default="", repr=False, compare=False)
+
+    def is_about(self, X_syn: ArrayLike) -> bool:
+        """Return whether these are the records that were audited, in any order.
+
+        Parameters
+        ----------
+        X_syn : array-like of shape (n_synthetic, n_channels, height, width) or \
+                (n_synthetic, n_features)
+            Images are compared as the bytes that a release writes, anything else as float32.
+
+        Returns
+        -------
+        same : bool
+            The report holds a digest of what it saw, which is never written out.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from latentwalk.auditing import PrivacyAuditor
+        >>> rng = np.random.default_rng(0)
+        >>> release = rng.random((9, 3))
+        >>> report = PrivacyAuditor().fit(rng.random((20, 3))).audit(release)
+        >>> report.is_about(release[::-1]), report.is_about(release[1:])
+        (True, False)
+        """
+        return digest(row_keys(X_syn)) == self._digest
 
     def with_attacks(self, attacks: AttackReport) -> Self:
         """Return the report with the table of `run_attacks` in it.
@@ -179,6 +209,7 @@ class AuditReport:
         """
         _check_edition(edition)
         plain: dict[str, Any] = _plain(asdict(self))
+        del plain["_digest"]
         if edition == "releasable":
             for figures in plain["spaces"]:
                 for name in DISTRIBUTIONS:

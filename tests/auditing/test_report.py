@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,26 @@ def test_the_region_holds_the_curve_and_the_sham_is_counted():
     # copies expose members that the reference does not come near to
     assert found.member_counts[0] > 0.1 and found.sham_counts[0] == 0
     assert sum(found.sham_counts) == pytest.approx(1)
+
+
+def test_a_report_knows_the_bytes_it_saw_and_writes_no_digest(tmp_path):
+    release = images(12, 2)
+    auditor = PrivacyAuditor(random_state=0).fit(images(30, 0), X_holdout=images(30, 1))
+    for report in (auditor.audit(release), PrivacyAuditor().fit(images(30, 0)).audit(release)):
+        assert report.is_about(release) and report.is_about(release[::-1])
+        assert report.is_about((release / 255).astype(np.float32))
+        changed = release.copy()
+        changed[3, 0, 2, 2] ^= 1
+        assert not report.is_about(changed) and not report.is_about(images(12, 3))
+        assert not report.is_about(release[:11])
+        assert not report.is_about(np.concatenate([release, release[:1]]))
+        report.to_json(tmp_path / "report.json", edition="internal")
+        report.to_html(tmp_path / "report.html", edition="internal")
+        written = [f.read_text() for f in tmp_path.iterdir()]
+        texts = [str(report.to_dict()), repr(report), str(report), *written]
+        assert report._digest and not any(report._digest in text for text in texts)
+        assert not any("digest" in text for text in texts)
+        assert replace(report, reason="other").is_about(release)
 
 
 def embedded(page):

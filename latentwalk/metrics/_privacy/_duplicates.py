@@ -23,6 +23,11 @@ def row_keys(X: ArrayLike) -> NDArray[np.bytes_]:
     return np.array([blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows], dtype="S")
 
 
+def digest(keys: NDArray[np.bytes_]) -> str:
+    """Return one digest of the records with these keys, whatever their order."""
+    return blake2b(b"".join(sorted(keys.tolist())), digest_size=16).hexdigest()
+
+
 def exact_duplicates(X_syn: ArrayLike, X_real: ArrayLike) -> NDArray[np.intp]:
     """Return, for each synthetic record, the first real record that it equals, or -1.
 
