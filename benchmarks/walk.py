@@ -32,9 +32,9 @@ from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.features import LPIPSFeatures
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import resolve_device, resolve_precision, to_numpy
+from latentwalk.utils._guides import Guide, freeze_guide
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Examiner
-from latentwalk.walking._guides import Guide, make_guide
 from latentwalk.walking._losses import PLAN_IDENTITY_WEIGHT, Objective, uniform_divergence
 from latentwalk.walking._repulsion import make_repulsion
 from latentwalk.walking._selection import select_points
@@ -303,7 +303,7 @@ def prepare(args, device):
         "own": {"backbone": None, "max_iter": args.guide_epochs},
     }
     nets = {
-        name: make_guide(
+        name: freeze_guide(
             lw.IdentityClassifier(**net, **training).fit(X, groups),
             "identity",
             generator.image_shape,
@@ -314,7 +314,7 @@ def prepare(args, device):
     label = None
     if generator.n_classes:
         fitted = lw.LabelClassifier(max_iter=args.guide_epochs, **training).fit(X, y)
-        label = make_guide(fitted, "label", generator.image_shape, device)
+        label = freeze_guide(fitted, "label", generator.image_shape, device)
     other = nets.pop("own" if args.guide == "lpips" else "lpips")
     identity = nets[args.guide]
     looks = {"device": device, "batch_size": "auto", "verbose": False}

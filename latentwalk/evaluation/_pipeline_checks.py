@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.generators import Generator
 from latentwalk.utils import check_class_sizes, check_groups, check_images, check_targets
-from latentwalk.walking._guides import is_fitted_guide, make_guide
+from latentwalk.utils._guides import freeze_guide, is_fitted_guide
 from latentwalk.walking._inputs import check_unguided
 
 # Arguments of fit that have a row for each row of X.
@@ -170,7 +170,7 @@ def check_guides(facts: Facts) -> Iterator[str]:
     for parameter in ("identity_classifier", "label_classifier"):
         for name, guide in facts.having(parameter).items():
             if is_fitted_guide(guide):
-                found = error_of(partial(make_guide, guide, parameter, shape, cpu))
+                found = error_of(partial(freeze_guide, guide, parameter, shape, cpu))
                 yield from (f"{name}: {message}" for message in found)
 
 

@@ -1,4 +1,7 @@
-"""Guides, taken by what they can do: fitted classifiers with a torch module, or bare modules."""
+"""The protocol of a guide: a fitted classifier with a torch ``module_``, or a bare torch module.
+
+A stage that takes a guide asks what it can do, never of which class it is.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-ImageShape = tuple[int, int, int]
+from latentwalk.utils._validation import ImageShape
 
 
 class Guide:
-    """A frozen copy of a classifier's net on the walk's device.
+    """A frozen copy of the network of a guide, on one device.
 
     Parameters
     ----------
     module : nn.Module
-        Gives logits for images in [0, 1]. It is copied, so the classifier stays as it is.
+        Gives logits for images in [0, 1]. It is copied, so the classifier does not change.
     classes : ndarray of shape (n_classes,) or None
         The label of each logit.
-    image_shape : tuple or None
-        What the module takes, where that is known.
+    image_shape : tuple (n_channels, height, width) or None
+        The images that the module takes; None if unknown.
     """
 
     def __init__(
@@ -35,12 +37,12 @@ class Guide:
         self.n_channels = None if image_shape is None else image_shape[0]
 
     def to(self, device: torch.device) -> Guide:
-        """Move the net."""
+        """Move the network."""
         self.module.to(device)
         return self
 
     def log_proba(self, images: Tensor) -> Tensor:
-        """Return log probabilities (n, n_classes); one channel is repeated where three are due."""
+        """Return log probabilities (n, n_classes); a guide for colour gets grey three times."""
         if self.n_channels == 3 and images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         return torch.log_softmax(self.module(images).float(), dim=1)
@@ -51,7 +53,7 @@ class Guide:
         Raises
         ------
         ValueError
-            For classes that the guide never saw.
+            For classes that the guide does not know.
         """
         classes = [] if self.classes is None else self.classes.tolist()
         position = {label: code for code, label in enumerate(classes)}
@@ -65,34 +67,28 @@ class Guide:
 
 
 def is_fitted_guide(guide: Any) -> bool:
-    """Whether a guide can be used as it is."""
+    """Return whether a guide can be used as it is."""
     return isinstance(guide, nn.Module) or isinstance(getattr(guide, "module_", None), nn.Module)
 
 
-def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: ArrayLike | None) -> Any:
-    """Return the guide itself when fitted, else a clone that was fitted on the real images.
+def freeze_guide(guide: Any, name: str, image_shape: ImageShape, device: torch.device) -> Guide:
+    """Return the frozen network of a fitted guide, tried on images of the generator's shape.
 
-    Raises
-    ------
-    ValueError
-        When it is not fitted and there are no real images, or no targets of their length.
-    """
-    if guide is None or is_fitted_guide(guide):
-        return guide
-    if not hasattr(guide, "fit"):
-        raise TypeError(
-            f"{name} is a {type(guide).__name__}; expected a classifier with a torch module_, "
-            "fitted or not, or a torch module"
-        )
-    if X_real is None:
-        raise ValueError(
-            f"{name} is not fitted: fit it before, or pass the real images as X_real to fit it on"
-        )
-    return clone(guide).fit(X_real, targets)
+    Parameters
+    ----------
+    guide : fitted classifier with a torch ``module_``, or nn.Module
+        See `is_fitted_guide`.
+    name : str
+        The argument that errors name.
+    image_shape : tuple (n_channels, height, width)
+        The images of the generator.
+    device : torch.device
+        Where the network runs.
 
-
-def make_guide(guide: Any, name: str, image_shape: ImageShape, device: torch.device) -> Guide:
-    """Return the frozen net of a fitted guide, tried on an image of the generator's shape.
+    Returns
+    -------
+    frozen : Guide
+        A bare module gets the classes 0 to n_classes - 1.
 
     Raises
     ------
@@ -118,13 +114,13 @@ def make_guide(guide: Any, name: str, image_shape: ImageShape, device: torch.dev
     return frozen
 
 
-def _check_shape(found: ImageShape | None, name: str, expected: ImageShape) -> None:
-    """Raise unless a guide for `found` can take images of shape `expected`."""
-    if found is None or tuple(found) == tuple(expected):
+def _check_shape(taken: ImageShape | None, name: str, made: ImageShape) -> None:
+    """Raise unless a guide that takes images of one shape can take those of the generator."""
+    if taken is None or tuple(taken) == tuple(made):
         return
-    if tuple(found) == (3, *expected[1:]) and expected[0] == 1:
+    if tuple(taken) == (3, *made[1:]) and made[0] == 1:
         return
     raise ValueError(
-        f"{name} takes images of shape {tuple(found)}, but the generator makes {tuple(expected)}; "
+        f"{name} takes images of shape {tuple(taken)}, but the generator makes {tuple(made)}; "
         "fit the guide on images of the generator's shape"
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentwalk.utils import autocast, map_batches, to_numpy, to_tensor
-from latentwalk.walking._guides import Guide
+from latentwalk.utils._guides import Guide
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._path import path_points
 from latentwalk.walking._problem import WalkProblem

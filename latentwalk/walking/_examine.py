@@ -13,7 +13,7 @@ from torch import Tensor
 
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import map_batches, to_numpy, to_tensor
-from latentwalk.walking._guides import Guide
+from latentwalk.utils._guides import Guide
 
 Floats = NDArray[np.floating]
 

@@ -10,9 +10,10 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.utils import check_images, check_targets, resolve_device, resolve_precision
+from latentwalk.utils._guides import Guide, freeze_guide, is_fitted_guide
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Bounds, Examiner, Points
-from latentwalk.walking._guides import Guide, fit_guide, is_fitted_guide, make_guide
+from latentwalk.walking._guides import fit_guide
 from latentwalk.walking._inputs import (
     Prototypes,
     check_guides_given,
@@ -158,7 +159,7 @@ class WalkFitting:
         guide = getattr(self, f"{name}_")
         if guide is None:
             return None
-        return make_guide(guide, name, self._image_shape(), resolve_device(self.device))
+        return freeze_guide(guide, name, self._image_shape(), resolve_device(self.device))
 
     def _decode(self: Any, latents: Any) -> Any:
         return self.generator.decode(latents, self.latent_space)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.walking._guides import is_fitted_guide
+from latentwalk.utils._guides import is_fitted_guide
 
 
 class Prototypes(NamedTuple):

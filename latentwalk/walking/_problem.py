@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from latentwalk.walking._guides import Guide
+from latentwalk.utils._guides import Guide
 from latentwalk.walking._losses import Objective, plan_terms, worst_point_terms
 from latentwalk.walking._path import end_distances, path_points, relative_energy
 from latentwalk.walking._repulsion import Anchors

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latentwalk.walking._guides import Guide
+from latentwalk.utils._guides import Guide
 from latentwalk.walking._losses import Objective, soft_maximum
 from latentwalk.walking._path import inner_times, path_points, relative_energy
 from latentwalk.walking._problem import WalkProblem
