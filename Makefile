@@ -8,7 +8,7 @@ JOBS ?= 2
 # several small processes beat torch's own threads on few cores
 CHECKS = OMP_NUM_THREADS=1 MPLBACKEND=agg
 
-.PHONY: demo test lint types unit docs clean
+.PHONY: demo test lint types unit docs imports clean
 
 demo: $(VENV)/.installed
 	$(CHECKS) $(BIN)/python examples/plot_quickstart.py
@@ -27,6 +27,9 @@ unit: $(VENV)/.installed-all
 
 docs: $(VENV)/.installed-all
 	$(CHECKS) $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+imports:
+	@$(PYTHON) tests/import_graph.py
 
 clean:
 	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst demo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,8 @@ from pkgutil import iter_modules
 
 import latentwalk
 import pytest
+
+from import_graph import circles, folders, import_graph
 
 PRIVATE = {"utils"}  # shared by the stages, promised to nobody
 PACKAGES = {module.name for module in iter_modules(latentwalk.__path__) if module.ispkg}
@@ -96,18 +99,66 @@ def test_using_the_stages_does_not_draw_or_search():
     assert done.stdout.strip() == "[]"
 
 
-STAGES = ("inversion", "aggregation", "classifiers", "walking", "auditing")
-LOWER = ("generators", "features", "neighbors", "metrics", "utils", "datasets", "inspection")
+# a folder imports folders of earlier rows alone: no stage knows another
+LAYERS = (
+    ("utils",),
+    ("datasets", "features", "neighbors"),
+    ("metrics",),
+    ("generators", "inspection"),
+    ("inversion", "aggregation", "classifiers", "walking", "auditing"),
+    ("evaluation",),
+    ("release",),
+    ("cli", "__main__"),
+)
+GRAPH = import_graph(ROOT / "latentwalk")
+CIRCLES = {"auditing", "generators"}  # to be cut: take a name out when its circle is gone
+PRIVATE_IMPORTS = {"evaluation"}  # the same
 
 
-@pytest.mark.parametrize("folder", [*STAGES, *LOWER])
+def marked(folders, failing):
+    return [pytest.param(f, marks=[pytest.mark.xfail] * (f in failing)) for f in sorted(folders)]
+
+
+@pytest.mark.parametrize("folder", sorted(folders(GRAPH)))
 def test_imports_run_one_way(folder):
-    stages_and_above = {*STAGES, "evaluation", "release"} - {folder}
-    texts = {f: f.read_text() for f in (ROOT / "latentwalk" / folder).rglob("*.py")}
-    wrong = [
-        f"{file.name}: {above}"
-        for file, text in texts.items()
-        for above in sorted(stages_and_above)
-        if f"\nfrom latentwalk.{above}" in text or f"    from latentwalk.{above}" in text
-    ]
-    assert wrong == []
+    layers = {f: number for number, layer in enumerate(LAYERS) for f in layer}
+    imported = folders(GRAPH)[folder]
+    assert [f for f in sorted(imported) if layers[f] >= layers[folder]] == []
+
+
+@pytest.mark.parametrize("folder", marked(folders(GRAPH), CIRCLES))
+def test_no_module_imports_itself_through_others(folder):
+    assert [c for c in circles(GRAPH) if any(m.split(".")[1] == folder for m in c)] == []
+
+
+@pytest.mark.parametrize("folder", marked(folders(GRAPH), PRIVATE_IMPORTS))
+def test_files_of_other_folders_are_private(folder):
+    pairs = [(name, m) for name, imported in GRAPH.items() for m in imported]
+    own = [(name.split("."), m.split(".")) for name, m in sorted(pairs)]
+    wrong = [m for name, m in own if name[1] == folder and m[1] not in (folder, *PRIVATE)]
+    assert [m for m in wrong if len(m) > 2] == []
+
+
+def test_the_package_does_not_import_its_own_public_names():
+    files = (ROOT / "latentwalk").rglob("*.py")
+    code = re.compile(r"^ *(from latentwalk import|import latentwalk)", re.MULTILINE)
+    assert [f.name for f in files if code.search(f.read_text())] == []
+
+
+def test_a_circle_is_found_however_it_is_closed(tmp_path):
+    package = tmp_path / "house"
+    for name, text in {
+        "__init__": "",
+        "a/__init__": "from house.a._one import x",
+        "a/_one": "import os\ndef f():\n    from house.a import _two",
+        "a/_two": "from house.b import y",
+        "b/__init__": "if TYPE_CHECKING:\n    from house.a import x",
+        "b/_alone": "import house.b",
+    }.items():
+        file = package / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    graph = import_graph(package)
+    assert graph["house.a._one"] == {"house.a._two"}
+    assert folders(graph) == {"a": {"b"}, "b": {"a"}}
+    assert circles(graph) == [["house.a", "house.a._one", "house.a._two", "house.b"]]
