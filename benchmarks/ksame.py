@@ -23,7 +23,7 @@ import numpy as np
 from joblib import parallel_config
 from latentwalk.aggregation import KSameAggregator, _cells
 from latentwalk.aggregation._blocks import coarse_blocks
-from latentwalk.aggregation._units import group_means
+from latentwalk.aggregation._subjects import group_means
 from sklearn.cluster import KMeans
 
 

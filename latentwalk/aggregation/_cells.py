@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from latentwalk.aggregation._blocks import coarse_blocks
 from latentwalk.aggregation._mdav import mdav
 from latentwalk.aggregation._power_diagram import PowerDiagram, power_diagram
-from latentwalk.aggregation._units import group_means
+from latentwalk.aggregation._subjects import group_means
 from latentwalk.neighbors import ExactNeighbors
 
 MAX_BLOCK = 10_000

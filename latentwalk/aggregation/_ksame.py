@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from latentwalk.aggregation._cells import fit_cells, nearest_cell
 from latentwalk.aggregation._classes import Classes, split_classes
 from latentwalk.aggregation._guarantees import check_guarantees, count_subjects
-from latentwalk.aggregation._units import fuse_units, group_means
+from latentwalk.aggregation._subjects import fuse_units, group_means
 from latentwalk.utils import check_groups
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from latentwalk.aggregation._linear_programs import assign, separate
 from latentwalk.aggregation._mdav import mdav
-from latentwalk.aggregation._programs import assign, separate
-from latentwalk.aggregation._units import group_means
+from latentwalk.aggregation._subjects import group_means
 from latentwalk.neighbors import ExactNeighbors
 
 N_CANDIDATES = 20

@@ -4,10 +4,10 @@ Every transformer here turns images into rows of float32 in which the Euclidean 
 distance meant, so that one nearest-neighbour search and one set of metrics serve them all.
 """
 
+from latentwalk.features._custom import CallableFeatures, ModuleFeatures
 from latentwalk.features._efficientnet import EfficientNetFeatures
 from latentwalk.features._inception import InceptionFeatures
 from latentwalk.features._lpips import LPIPSFeatures, lpips_distance, lpips_features
-from latentwalk.features._own import CallableFeatures, ModuleFeatures
 from latentwalk.features._pixels import PixelFeatures
 from latentwalk.features._resolve import resolve_features
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from latentwalk.features._custom import CallableFeatures, ModuleFeatures
 from latentwalk.features._efficientnet import EfficientNetFeatures
 from latentwalk.features._inception import InceptionFeatures
 from latentwalk.features._lpips import LPIPSFeatures
-from latentwalk.features._own import CallableFeatures, ModuleFeatures
 from latentwalk.features._pixels import PixelFeatures
 
 NAMED = {

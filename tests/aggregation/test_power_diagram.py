@@ -9,8 +9,8 @@ import pytest
 from latentwalk.aggregation import _power_diagram, mdav, power_diagram
 from latentwalk.aggregation._blocks import _cut, coarse_blocks
 from latentwalk.aggregation._guarantees import check_guarantees
-from latentwalk.aggregation._programs import assign, separate
-from latentwalk.aggregation._units import fuse_units, group_means
+from latentwalk.aggregation._linear_programs import assign, separate
+from latentwalk.aggregation._subjects import fuse_units, group_means
 
 
 def error(X, labels):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from latentwalk.features import LPIPSFeatures, lpips_distance, lpips_features
-from latentwalk.features._convert_lpips import ARRAY_NAMES, ArrayUnpickler, convert
 from sklearn.base import clone
 from sklearn.metrics import euclidean_distances
 from torch.nn import functional
+
+from convert_lpips import ARRAY_NAMES, ArrayUnpickler, convert
 
 
 def images(seed, n=4, channels=3, height=64, width=64):

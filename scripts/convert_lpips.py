@@ -1,4 +1,4 @@
-"""Convert published LPIPS weights to `lpips_alex.safetensors`; `lpips_alex.md` tells how to run it.
+"""Convert published LPIPS weights to `lpips_alex.safetensors`: `lpips_alex.md` tells how to run it.
 
 The source is a pickle of plain numpy arrays. It is read by an unpickler that knows the three names
 which rebuild an array and refuses every other.
