@@ -61,7 +61,7 @@ def build_manifest(
     report, pipeline
         See `write_release`.
     allowed : str or None
-        Why a refused verdict was released; None where nothing was refused.
+        Why the images were released without NO EVIDENCE; None where no reason was needed.
     licence
         See `write_release`.
 
@@ -86,7 +86,7 @@ def build_manifest(
 def public_audit(report: Any) -> dict[str, Any]:
     """Return the verdict and the rates of a report; None is not audited."""
     if report is None:
-        return {"verdict": "not audited"}
+        return {"verdict": verdict_of(None)}
     figures = {name: rounded(plain(getattr(report, name, None))) for name in PUBLIC_FIGURES}
     return {"verdict": verdict_of(report)} | figures
 
@@ -100,6 +100,8 @@ def rounded(value: Any) -> Any:
 
 def verdict_of(report: Any) -> str:
     """Return a report's verdict in words; an audit without held-out patients gives none."""
+    if report is None:
+        return "not audited"
     verdict = getattr(report, "verdict", "unknown")
     return "no verdict" if verdict is None else str(verdict)
 
@@ -111,7 +113,29 @@ def public_step(step: Any) -> dict[str, Any]:
         return {"step": "another step"}
     values = step.get_params(deep=False)
     public = [p for p in PUBLIC_PARAMETERS[name] if p in values]
-    return {"step": name, "parameters": {p: plain(values[p]) for p in public}}
+    facts = {"step": name, "parameters": {p: plain(values[p]) for p in public}}
+    return facts | {"k_counts": what_k_counts(step)} if "k" in public else facts
+
+
+def what_k_counts(aggregator: Any) -> str | None:
+    """Return the unit of k: patients, or images where each was its own patient; None if unfitted.
+
+    A fitted aggregator knows the subjects of its groups and its rows. As many subjects as rows
+    are images that nobody joined to patients, or patients of one image each.
+    """
+    labels = getattr(aggregator, "labels_", None)
+    sizes = getattr(aggregator, "cluster_sizes_", None)
+    if labels is None or sizes is None:
+        return None
+    one_each = int(np.sum(sizes)) == int(np.sum(np.asarray(labels) >= 0))
+    return "images, each taken as a patient of its own" if one_each else "patients"
+
+
+def least_group(pipeline: Pipeline | None) -> int | None:
+    """Return the k of a pipeline; None where no step has one."""
+    steps = () if pipeline is None else pipeline.steps
+    found = (getattr(step, "k", None) for _, step in steps)
+    return next((int(k) for k in found if isinstance(k, Integral)), None)
 
 
 def plain(value: Any) -> Any:

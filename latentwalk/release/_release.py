@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import warnings
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from secrets import SystemRandom
@@ -15,17 +14,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from latentwalk.release._files import (
-    MEANINGS,
-    size_on_disk,
-    write_images,
-    write_labels,
-    write_manifest,
+from latentwalk.release._files import size_on_disk, write_images, write_labels, write_manifest
+from latentwalk.release._gate import (
+    check_audited,
+    check_labels,
+    check_text,
+    check_verdict,
+    name_classes,
 )
-from latentwalk.release._manifest import build_manifest, verdict_of
-from latentwalk.utils import check_images, check_targets, to_bytes
-
-REFUSED = ("LEAK", "INVALID")
+from latentwalk.release._manifest import build_manifest, least_group
+from latentwalk.release._readme import write_readme
+from latentwalk.release._staging import empty_folder, staged
+from latentwalk.utils import check_images, to_bytes
 
 
 def write_release(
@@ -35,10 +35,15 @@ def write_release(
     *,
     report: Any = None,
     pipeline: Pipeline | None = None,
+    groups: ArrayLike | None = None,
+    class_names: Sequence[str] | Mapping[Any, str] | None = None,
     allow: str | None = None,
     licence: str | None = None,
 ) -> Path:
     """Write a synthetic set into a folder of its own, to be handed on.
+
+    What is written is what was audited: `report` knows the bytes that it saw, and another set is
+    refused. Only the verdict NO EVIDENCE needs no further reason.
 
     The rows are shuffled with the operating system's entropy, since the order of a pipeline's
     output is the order of the real images, and no seed exists that undoes it. Images become bytes
@@ -48,22 +53,30 @@ def write_release(
     Parameters
     ----------
     path : path-like
-        The folder; it must not exist, or be empty.
+        The folder. It must not exist, or be empty; a link is followed.
     X_syn : array-like of shape (n_samples, n_channels, height, width)
         Synthetic images, uint8 or float in [0, 1]. A 2-D array is read with the image shape of the
         generator in `pipeline`.
     y : array-like of shape (n_samples,), default=None
-        Their class labels. Labels that hardly ever repeat are refused: they look like patient ids.
+        Their class labels. Labels that may identify patients are refused: many values with few
+        images each, or by `groups`.
     report : AuditReport, default=None
         What `PrivacyAuditor.audit` returned for `X_syn`, all of it and nothing else. None is
         recorded as "not audited".
     pipeline : Pipeline, default=None
-        What made `X_syn`; the public parameters of its steps are recorded.
+        What made `X_syn`. The public parameters of its steps are recorded, and the release says
+        how it was made; None is recorded as an unknown origin.
+    groups : array-like of shape (n_samples,), default=None
+        The patient of the real image behind each row. It is compared with `y` and not written: a
+        label must stand for at least k patients (2 where `pipeline` has no k).
+    class_names : sequence of str or dict, default=None
+        The names that `labels.csv` has in place of the labels in `y`: by position for the labels
+        0, 1, .. (``target_names`` of `load_image_folder`), or by label.
     allow : str, default=None
-        The reason for which a release with the verdict LEAK or INVALID, which is refused otherwise,
-        is written all the same. It is recorded in the release.
+        The reason for which images are written that were not audited, or whose verdict is not
+        NO EVIDENCE. They are refused otherwise. It is recorded in the release.
     licence : str, default=None
-        The terms under which the images are handed on, recorded in the release.
+        The terms under which the images are handed on, in one line: a name or an address.
 
     Returns
     -------
@@ -75,7 +88,8 @@ def write_release(
     Raises
     ------
     ValueError
-        For images, labels or a verdict that cannot be released.
+        For images, labels, texts or a verdict that cannot be released, the audit of another set,
+        and images that equal a member's, for which no reason is enough.
     FileExistsError
         When the folder is not empty.
     OSError
@@ -92,30 +106,27 @@ def write_release(
     >>> import numpy as np
     >>> from latentwalk import write_release
     >>> X_syn = np.random.default_rng(0).uniform(size=(6, 1, 8, 8))
+    >>> y = [0, 0, 0, 1, 1, 1]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     release = write_release(f"{folder}/release", X_syn, y=[0, 0, 0, 1, 1, 1])
+    ...     release = write_release(f"{folder}/release", X_syn, y, allow="noise, for this example")
     ...     sorted(file.name for file in release.iterdir())
     ['README.txt', 'images', 'images.npz', 'labels.csv', 'manifest.json']
     """
-    folder = _check_folder(path)
-    allowed = _check_verdict(report, allow)
+    folder = empty_folder(path)
     X = to_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
-    _check_audited(report, len(X))
-    labels = _check_labels(y, len(X))
+    labels = check_labels(y, groups, len(X), least_group(pipeline))
+    labels = name_classes(labels, class_names)
+    allowed = check_verdict(report, allow)
+    check_audited(report, X_syn, X)
+    if licence is not None:
+        licence = check_text(licence, "licence", "its name or its address")
     X, labels = _shuffle(X, labels)
     X, labels = _drop_repeated(X, labels)
     manifest = build_manifest(
         X, labels, report=report, pipeline=pipeline, allowed=allowed, licence=licence
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(folder.parent, size_on_disk(X))
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as staging:
-        content = Path(staging) / "release"
-        content.mkdir()
+    with staged(folder, size_on_disk(X)) as content:
         _write_content(content, X, labels, manifest, report)
-        if folder.exists():
-            folder.rmdir()
-        content.rename(folder)
     return folder
 
 
@@ -128,47 +139,7 @@ def _write_content(
     if hasattr(report, "to_html"):
         report.to_html(content / "report.html", edition="releasable")
     write_manifest(content, manifest)
-
-
-def _check_folder(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path).absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(
-            f"path={str(path)!r} is not an empty folder; a release is written into a new one"
-        )
-    return folder
-
-
-def _check_verdict(report: Any, allow: str | None) -> str | None:
-    """Return the reason that lets a refused verdict pass; None where there is nothing to pass."""
-    if allow is not None and not (isinstance(allow, str) and allow.strip()):
-        raise ValueError(f"allow={allow!r}; expected a reason in words, or None")
-    if report is None:
-        return None
-    verdict = verdict_of(report)
-    if verdict not in MEANINGS:
-        raise TypeError(
-            f"report is a {type(report).__name__} with verdict {verdict!r}; expected what "
-            "PrivacyAuditor.audit returns"
-        )
-    if verdict not in REFUSED:
-        return None
-    if allow is None:
-        raise ValueError(
-            f"the verdict of report is {verdict}: {MEANINGS[verdict]} Nothing was written. Raise "
-            "k, or pass allow='the reason', which is recorded in the release"
-        )
-    return allow.strip()
-
-
-def _check_audited(report: Any, n_images: int) -> None:
-    """Raise where the report cannot be that of these images."""
-    n_audited = getattr(getattr(report, "sets", None), "n_synthetic", n_images)
-    if n_audited != n_images:
-        raise ValueError(
-            f"report is the audit of {n_audited} synthetic images; X_syn has {n_images}: audit "
-            "what is released, all of it and nothing else"
-        )
+    write_readme(content, manifest)
 
 
 def _image_shape(pipeline: Any) -> tuple[int, int, int] | None:
@@ -181,19 +152,6 @@ def _image_shape(pipeline: Any) -> tuple[int, int, int] | None:
         )
     generators = [getattr(step, "generator", None) for _, step in pipeline.steps]
     return next((g.image_shape for g in generators if g is not None), None)
-
-
-def _check_labels(y: ArrayLike | None, n_samples: int) -> NDArray[Any] | None:
-    labels = check_targets(y, n_samples)
-    if labels is None:
-        return None
-    n_distinct = len(np.unique(labels))
-    if n_samples >= 10 and n_distinct > n_samples // 2:
-        raise ValueError(
-            f"y has {n_distinct} distinct values for {n_samples} images; labels are classes, and "
-            "patient ids never go into a release"
-        )
-    return labels
 
 
 def _shuffle(
@@ -220,11 +178,3 @@ def _drop_repeated(
             stacklevel=3,
         )
     return X[rows], None if y is None else y[rows]
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(
-            f"the disk has {free / 1e6:.0f} MB free; the release needs up to {needed / 1e6:.0f} MB"
-        )
