@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.datasets._bytes import UnreadableImageError, Window
+from latentwalk.datasets._equal_images import digest_image
+from latentwalk.datasets._npy import write_npy
 from latentwalk.datasets._read_image import check_image, read_image
 from latentwalk.utils import progress
+
+FileState = tuple[int, int]  # size in bytes, time of change in nanoseconds
+
+
+def file_state(path: Path) -> FileState | None:
+    """Return what changes when a file does; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 class ImageFiles:
@@ -25,7 +37,9 @@ class ImageFiles:
     ``images[3]`` reads one. Each image is cut to its central square and resized; greyscale or
     colour are converted. Of the files nothing but the pixels is used.
 
-    A pickle of this object holds the paths of the files.
+    A pickle of this object holds the paths of the files, and the size and time of change that each
+    file has at that moment. A cache such as ``Pipeline(memory=...)`` therefore sees that a file has
+    changed under its name.
 
     Parameters
     ----------
@@ -78,6 +92,7 @@ class ImageFiles:
         self.size, self.n_channels, self.window = int(size), int(n_channels), window
         # errors tell the row as it was before any were chosen, whichever batch is being read
         self._rows = np.arange(len(self.paths))
+        self._digests: dict[tuple[Path, FileState | None], bytes] = {}
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -95,7 +110,8 @@ class ImageFiles:
         chosen = np.arange(len(self.paths))[rows]
         if chosen.ndim == 0:
             return self._read(int(chosen))
-        part = copy.copy(self)
+        part = object.__new__(type(self))
+        part.__dict__.update(self.__dict__)  # the digests are shared, and no file is looked at
         part.paths, part._rows = [self.paths[row] for row in chosen], self._rows[chosen]
         return part
 
@@ -112,6 +128,30 @@ class ImageFiles:
             return read_image(self.paths[row], self.size, self.n_channels, self.window)
         except UnreadableImageError as error:
             raise UnreadableImageError(f"image {self._rows[row]} of the files: {error}") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__ | {"_digests": {}}
+        return state | {"_states": [file_state(path) for path in self.paths]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({name: state[name] for name in state if name != "_states"})
+
+    def digests(self) -> list[bytes]:
+        """Return a digest of the pixels of each image, empty for a blank one.
+
+        Each file is read once: the digests are remembered as long as a file keeps its size and its
+        time of change, also by the objects that were made by choosing rows.
+
+        Returns
+        -------
+        digests : list of bytes
+            Equal for images with equal pixels.
+        """
+        keys = [(path, file_state(path)) for path in self.paths]
+        for row, key in enumerate(keys):
+            if key not in self._digests:
+                self._digests[key] = digest_image(self._read(row))
+        return [self._digests[key] for key in keys]
 
     def check(self) -> None:
         """Look at the start of every file.
@@ -142,7 +182,8 @@ class ImageFiles:
         Parameters
         ----------
         path : path-like
-            The file, whose size is that of the bytes. It holds the real images: keep it as them.
+            The file, a byte for each value, which its owner alone can read. It holds the real
+            images: protect it as you protect them.
         verbose : bool, default=False
             Show progress.
 
@@ -150,14 +191,15 @@ class ImageFiles:
         -------
         images : memmap of shape (n_samples, n_channels, size, size)
             The file, read-only; ``np.load(path, mmap_mode="r")`` opens it again.
+
+        Raises
+        ------
+        OSError
+            When the disk has too little room, which is asked before the first file is read. Nothing
+            is left behind.
         """
-        partial = Path(path).with_name(Path(path).name + ".partial")
-        array = np.lib.format.open_memmap(partial, "w+", np.uint8, self.shape)
-        for row in progress(range(len(self)), desc="images", verbose=verbose):
-            array[row] = self._read(row)
-        array.flush()
-        del array
-        os.replace(partial, path)
+        rows = progress(range(len(self)), desc="images", verbose=verbose)
+        write_npy(path, (self._read(row) for row in rows), self.shape)
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def __repr__(self) -> str:

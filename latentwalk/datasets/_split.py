@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
+from latentwalk.datasets._equal_images import count_shared_images
 from latentwalk.utils import check_groups, check_targets
 
 
@@ -44,12 +46,15 @@ def split_patients(
     """Split rows into members, calibration, reference and audit sets by patient.
 
     No patient is in two sets. Patients are drawn within strata of the classes they have and of
-    their number of images, so that the sets agree in both.
+    their number of images, so that the sets agree in both. Pixel-equal images in different sets
+    get a warning: they belong to one patient, whatever their ids say, or to a set that was
+    published twice.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
-        The images; only their number is used.
+        The images. Arrays of one dimension, such as row numbers, are accepted: then nothing is
+        known of equal images. `ImageFiles` are read once for it.
     y : array-like of shape (n_samples,), default=None
         Class labels.
     groups : array-like of shape (n_samples,), default=None
@@ -69,6 +74,12 @@ def split_patients(
     ValueError
         When a length differs, the shares are not four non-negative numbers that sum to 1, or a
         set with a positive share would be empty.
+
+    Warns
+    -----
+    UserWarning
+        When pixel-equal images are in different sets. `latentwalk.datasets.join_equal_images`
+        gives groups that keep them together.
 
     Examples
     --------
@@ -96,7 +107,19 @@ def split_patients(
             f"groups has {len(strata)} patients, too few for shares={tuple(shares)}: the sets "
             f"would have {counts.tolist()}"
         )
+    _warn_of_shared_images(X, sets[codes])
     return PatientSplit(*(np.flatnonzero(sets[codes] == s) for s in range(4)))
+
+
+def _warn_of_shared_images(X: Any, sets: NDArray[np.intp]) -> None:
+    n_shared = count_shared_images(X, sets) if np.ndim(X) > 1 else 0
+    if n_shared:
+        warnings.warn(
+            f"{n_shared} of {len(sets)} images have a pixel-equal copy in another set of the "
+            "split; keep copies together with "
+            "groups=latentwalk.datasets.join_equal_images(X, groups)",
+            stacklevel=3,
+        )
 
 
 def _check_shares(shares: tuple[float, ...]) -> None:

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import builtins
+import errno
+import os
 import pickle
+import subprocess
+import sys
+from textwrap import dedent
 
+import joblib
 import numpy as np
 import pytest
 from latentwalk.datasets import ImageFiles, load_image_folder
@@ -78,6 +84,65 @@ def test_a_copy_in_one_file_is_mapped_into_memory(folder, tmp_path):
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, images)
     assert [path.name for path in tmp_path.glob("images.npy*")] == ["images.npy"]
+
+
+def test_the_copy_is_for_its_owner_and_replaces_an_older_one(folder, tmp_path):
+    images = load_image_folder(folder, size=SIZE).images
+    (tmp_path / "images.npy").write_bytes(b"older")
+    images.save(tmp_path / "images.npy")
+    assert (tmp_path / "images.npy").stat().st_mode & 0o077 == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), images)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs a limit on the file size")
+@pytest.mark.parametrize("can_reserve", [True, False])
+def test_a_full_disk_is_an_error_that_leaves_no_image_behind(tmp_path, can_reserve):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    (tmp_path / "out").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    code = f"""
+        import os, resource, signal
+        from latentwalk.datasets import ImageFiles
+        if not {can_reserve}:
+            del os.posix_fallocate
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        images = ImageFiles(["a.png"] * 100, size=64)
+        try:
+            images.save("out/images.npy")
+        except OSError as error:
+            print(error.errno)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(code)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [str(errno.EFBIG)], done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_unreadable_image_ends_a_copy_and_leaves_nothing(folder, tmp_path):
+    (folder / "ill" / "p3" / "40.png").write_bytes(b"x")
+    images = load_image_folder(folder, size=SIZE, check=False).images
+    with pytest.raises(ValueError, match="image 3 of the files"):
+        images.save(tmp_path / "images.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_a_file_that_changes_under_its_name_changes_the_hash(folder):
+    images = load_image_folder(folder, size=SIZE).images
+    before, part = joblib.hash(images), joblib.hash(images[:3])
+    images.digests()
+    again = load_image_folder(folder, size=SIZE).images
+    assert joblib.hash(again) == joblib.hash(images) == before
+    path = folder / "ill" / "p3" / "40.png"
+    found = path.stat()
+    write(path, np.full((SIZE, SIZE), 41, dtype=np.uint8))
+    assert joblib.hash(images) != before
+    assert joblib.hash(images[:3]) == part
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+    after = joblib.hash(images)
+    path.unlink()
+    assert joblib.hash(images) not in (before, after)
 
 
 def read(path, **options):
