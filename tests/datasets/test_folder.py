@@ -280,5 +280,5 @@ def test_dicom_without_pydicom_says_what_to_install(folder, monkeypatch):
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"pip install 'latentwalk\[dicom\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[dicom\]'"):
         load_image_folder(folder, size=SIZE)
