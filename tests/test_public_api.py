@@ -90,6 +90,16 @@ def test_importing_the_package_is_light():
     assert done.stdout.strip() == "[]"
 
 
+def test_grouping_and_splitting_do_not_wait_for_torch():
+    code = (
+        "import sys; from latentwalk import KSameAggregator, split_patients; "
+        "KSameAggregator(k=2).fit([[0.0], [1.0], [5.0], [6.0]]); "
+        "split_patients([[0.0]] * 8); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_using_the_stages_does_not_draw_or_search():
     code = (
         "import sys, latentwalk as lw; [getattr(lw, n) for n in lw.__all__]; "

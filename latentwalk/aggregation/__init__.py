@@ -1,8 +1,9 @@
-"""Group latents so that every group holds k subjects, and stand its mean in for all of them.
+"""Group latents of at least k subjects, and replace each latent by the mean of its group.
 
-`KSameAggregator` is the estimator. Under it, two pure functions cut points into groups of at least
-k: `mdav`, the greedy classic, and `power_diagram`, which improves on any such start by linear
-programs and leaves sites and weights that place new points without keeping the old ones.
+A *prototype* is such a mean: it stands for k subjects (patients) and shows none of them alone.
+`KSameAggregator` is the estimator. Two pure functions form the groups. `mdav` is the greedy
+classic. `power_diagram` starts from its groups and lowers their error by linear programs. It leaves
+sites and weights, which place new points without the old ones.
 """
 
 from __future__ import annotations

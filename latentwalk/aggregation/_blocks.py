@@ -1,4 +1,4 @@
-"""Large classes cut into coarse blocks, so that time and memory grow with the number of rows."""
+"""Large classes cut into coarse blocks: time and memory then grow linearly with the rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def coarse_blocks(
 ) -> Blocks:
     """Cut points by k-means until no block has more than `max_size`.
 
-    A block that is too large is cut again, and every point goes to the nearest of all centers. No
-    block has fewer than k points. Data so concentrated that k-means finds nothing to cut stay in
-    one block.
+    A block that is too large is cut again, and then every point goes to the nearest of all
+    centers. No block has fewer than k points. If k-means cannot cut the points of a block, because
+    nearly all lie in one place, the block stays as it is.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def coarse_blocks(
     max_size : int
         The largest number of points in a block.
     random_state : RandomState
-        Of k-means.
+        Seeds k-means.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def coarse_blocks(
 
 
 def _cut(X: Floats, k: int, max_size: int, rng: np.random.RandomState) -> Floats:
-    """Centers of parts of about half the largest size; only means of at least k points."""
-    n_parts = -(-2 * len(X) // max_size)
+    """Centers of parts of about half the largest size; each is the mean of at least k points."""
+    n_parts = -(-2 * len(X) // max_size)  # ceil(n / (max_size / 2))
     kmeans = KMeans(n_parts, n_init=1, max_iter=20, random_state=rng)
     labels = kmeans.fit_predict(X)
     kept = np.flatnonzero(np.bincount(labels) >= k)
@@ -75,7 +75,7 @@ def _cut(X: Floats, k: int, max_size: int, rng: np.random.RandomState) -> Floats
 
 
 def _settle(X: Floats, centers: Floats, k: int) -> tuple[Floats, Ints]:
-    """The nearest center of each point, after leaving out centers that gather fewer than k."""
+    """The nearest center of each point, once each center that gathers fewer than k is removed."""
     while True:
         labels = ExactNeighbors(centers).kneighbors(X)[1][:, 0]
         sizes = np.bincount(labels, minlength=len(centers))

@@ -1,4 +1,4 @@
-"""Where a row lies: its nearest coarse block, then the nearest power cell in it."""
+"""The cells of each class: a row lies in its nearest block, and in the nearest power cell there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from latentwalk.aggregation._blocks import coarse_blocks
+from latentwalk.aggregation._blocks import Blocks, coarse_blocks
 from latentwalk.aggregation._mdav import mdav
 from latentwalk.aggregation._power_diagram import PowerDiagram, power_diagram
 from latentwalk.aggregation._subjects import group_means
 from latentwalk.neighbors import ExactNeighbors
+from latentwalk.utils import progress
 
 MAX_BLOCK = 10_000
 
@@ -22,7 +23,7 @@ Ints = NDArray[np.intp]
 
 
 class ClassCells(NamedTuple):
-    """The cells of one class: centers of blocks, and a power diagram in each block."""
+    """The cells of one class: the centers of its blocks, and a power diagram for each block."""
 
     centers: Floats  # (n_blocks, n_features)
     sites: tuple[Floats, ...]  # one (n_cells, n_features) a block
@@ -34,7 +35,7 @@ class ClassCells(NamedTuple):
         return sum(map(len, self.weights))
 
     def nearest(self, X: NDArray[Any]) -> tuple[Floats, Ints]:
-        """Return each row's least power distance and its cell, numbered over the blocks."""
+        """Return the least power distance of each row, and its cell, numbered over the blocks."""
         block = ExactNeighbors(self.centers).kneighbors(X)[1][:, 0]
         distances, cells = np.empty(len(X)), np.empty(len(X), dtype=np.intp)
         first = np.cumsum([0, *map(len, self.weights)])
@@ -58,20 +59,30 @@ def nearest_cell(classes: list[ClassCells], X: NDArray[Any]) -> Ints:
 
 
 def fit_cells(
-    points: list[Floats], k: int, method: str, *, n_jobs: int | None, random_state: Any
+    points: list[Floats],
+    k: int,
+    method: str,
+    *,
+    n_jobs: int | None,
+    random_state: Any,
+    verbose: bool | int,
 ) -> tuple[list[Ints], list[ClassCells]]:
-    """Group the points of each class, its blocks side by side.
+    """Group the points of each class; blocks are independent jobs.
 
     Parameters
     ----------
     points : list of ndarray of shape (n_points, n_features)
         The distinct points of each class.
     k : int
-        The fewest points in a group. A class with fewer is one group.
+        The smallest number of points in a group. A class with fewer is one group.
     method : {"power_diagram", "mdav"}
+        What forms the groups.
     n_jobs : int or None
-        Of joblib.
+        Blocks grouped at the same time, see joblib.
     random_state : int, RandomState or None
+        Seeds the blocks and the ties.
+    verbose : bool or int
+        Show a progress bar.
 
     Returns
     -------
@@ -82,25 +93,28 @@ def fit_cells(
     """
     rng = check_random_state(random_state)
     blocks = [coarse_blocks(X, k, max_size=MAX_BLOCK, random_state=rng) for X in points]
-    seeds = iter(rng.randint(np.iinfo(np.int32).max, size=sum(len(b.centers) for b in blocks)))
-    # one at a time, so that no second copy of all points is held
+    n_blocks = sum(len(b.centers) for b in blocks)
+    seeds = iter(rng.randint(np.iinfo(np.int32).max, size=n_blocks))
+    # a generator: joblib takes the points of a block when it starts, and no copy of all is held
     jobs = (
         delayed(_group)(X[b.labels == i], k, method, next(seeds))
         for X, b in zip(points, blocks, strict=True)
         for i in range(len(b.centers))
     )
-    diagrams = iter(Parallel(n_jobs=n_jobs)(jobs))
-    labels, cells = [], []
-    for X, b in zip(points, blocks, strict=True):
-        of_class = [next(diagrams) for _ in b.centers]
-        found, first = np.empty(len(X), dtype=np.intp), 0
-        for i, diagram in enumerate(of_class):
-            found[b.labels == i] = diagram.labels + first
-            first += len(diagram.weights)
-        labels.append(found)
-        sites, weights = zip(*((d.sites, d.weights) for d in of_class), strict=True)
-        cells.append(ClassCells(b.centers, sites, weights))
-    return labels, cells
+    bar = progress(jobs, desc="groups", verbose=verbose, total=n_blocks)
+    diagrams = iter(Parallel(n_jobs=n_jobs)(bar))
+    joined = [_join(b, [next(diagrams) for _ in b.centers]) for b in blocks]
+    return [labels for labels, _ in joined], [cells for _, cells in joined]
+
+
+def _join(blocks: Blocks, diagrams: list[PowerDiagram]) -> tuple[Ints, ClassCells]:
+    """The labels and cells of a class from the power diagrams of its blocks."""
+    labels, first = np.empty(len(blocks.labels), dtype=np.intp), 0
+    for block, diagram in enumerate(diagrams):
+        labels[blocks.labels == block] = diagram.labels + first
+        first += len(diagram.weights)
+    sites, weights = zip(*((d.sites, d.weights) for d in diagrams), strict=True)
+    return labels, ClassCells(blocks.centers, sites, weights)
 
 
 def _group(X: Floats, k: int, method: str, seed: int) -> PowerDiagram:

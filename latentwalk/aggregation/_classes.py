@@ -1,4 +1,4 @@
-"""The rows of each class, and which classes are too small for groups of k."""
+"""The rows of each class, and the check that no class is too small for a group of k."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ Ints = NDArray[np.intp]
 
 
 class Classes(NamedTuple):
-    """The classes that are grouped, and those left out; no targets where there is no y."""
+    """The rows of each class, and the classes; no targets without y."""
 
     rows: list[Ints]
     targets: NDArray[Any] | None
-    dropped: NDArray[Any] | None
 
 
-def split_classes(y: Any, subjects: Ints, k: int, *, drop: bool) -> Classes:
-    """Return the rows of each class of at least k distinct subjects.
+def split_classes(y: Any, subjects: Ints, k: int) -> Classes:
+    """Return the rows of each class.
 
     Parameters
     ----------
@@ -31,9 +30,7 @@ def split_classes(y: Any, subjects: Ints, k: int, *, drop: bool) -> Classes:
     subjects : ndarray of shape (n_samples,)
         The subject of each row.
     k : int
-        The fewest subjects of a class.
-    drop : bool
-        Leave smaller classes out instead of raising.
+        The smallest number of subjects in a class.
 
     Returns
     -------
@@ -42,30 +39,17 @@ def split_classes(y: Any, subjects: Ints, k: int, *, drop: bool) -> Classes:
     Raises
     ------
     ValueError
-        For missing or continuous labels, or for classes of fewer than k subjects: all of them
-        where `drop`.
+        For missing or continuous labels, or a class of fewer than k distinct subjects.
     """
     y = check_targets(y, len(subjects))
-    why = f"for groups of k={k}"
+    why = f"for a group of k={k}, and twice as many for a path of GuidedWalker"
     if y is None:
-        check_class_sizes(None, subjects, k, why=why)
-        return Classes([np.arange(len(subjects))], None, None)
-    _check_labels(y)
-    if not drop:
-        hint = f"{why}; lower k, or leave such classes out with small_classes='drop'"
-        check_class_sizes(y, subjects, k, why=hint)
-    targets = np.unique(y)
-    rows = [np.flatnonzero(y == target) for target in targets]
-    large = np.array([len(np.unique(subjects[r])) >= k for r in rows])
-    if not large.any():
-        check_class_sizes(y, subjects, k, why=f"{why}; no class is left")
-    kept = [r for r, enough in zip(rows, large, strict=True) if enough]
-    return Classes(kept, targets[large], targets[~large])
-
-
-def _check_labels(y: NDArray[Any]) -> None:
-    """Raise for labels that are missing or are no classes."""
-    if y.dtype.kind == "O" and any(label is None or label != label for label in y.tolist()):
-        raise ValueError("y has missing labels; every row needs one")
+        check_class_sizes(None, subjects, k, why=f"{why}; lower k")
+        return Classes([np.arange(len(subjects))], None)
     if type_of_target(y, input_name="y").startswith("continuous"):
         raise ValueError("y has continuous values; expected class labels: bin them, or pass y=None")
+    check_class_sizes(
+        y, subjects, k, why=f"{why}; lower k, join classes, or leave their rows out before the run"
+    )
+    targets = np.unique(y)
+    return Classes([np.flatnonzero(y == target) for target in targets], targets)

@@ -1,4 +1,4 @@
-"""What must hold of the groups whatever made them, checked at the end of every fit."""
+"""What must hold of the groups however they were made: checked at the end of every fit."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ Ints = NDArray[np.intp]
 
 
 def count_subjects(labels: Ints, subjects: Ints) -> Ints:
-    """Return the number of distinct subjects of each group; rows labelled -1 have none."""
-    pairs = np.unique(np.column_stack([labels, subjects])[labels >= 0], axis=0)
+    """Return the number of distinct subjects of each group."""
+    pairs = np.unique(np.column_stack([labels, subjects]), axis=0)
     return np.bincount(pairs[:, 0], minlength=int(labels.max()) + 1)
 
 
 def check_guarantees(
     labels: Ints, rows: list[Ints], subjects: Ints, units: list[Ints], k: int
 ) -> None:
-    """Raise unless every group is one that may stand for its subjects.
+    """Raise unless every group may stand for its subjects.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
-        The group of each row, -1 for rows left out.
+        The group of each row.
     rows : list of ndarray
-        The rows of each class that is kept.
+        The rows of each class.
     subjects : ndarray of shape (n_samples,)
         The subject of each row.
     units : list of ndarray
         For each class, the unit of each of its rows: what shares a subject or an exact copy.
     k : int
-        The fewest distinct subjects of a group.
+        The smallest number of distinct subjects in a group.
 
     Raises
     ------
     RuntimeError
-        When a kept row has no group, a group has fewer than k subjects or rows of two classes, a
-        subject's rows of one class are in two groups, or a group has 2k units or more.
+        When a group has fewer than k subjects or rows of two classes, a subject's rows of one
+        class are in two groups, or a group has 2k units or more.
     """
+    _require(int(labels.min()) == 0, "a row has no group")
     sizes, end = count_subjects(labels, subjects), 0
     for members, unit in zip(rows, units, strict=True):
         first, end = end, int(labels[members].max()) + 1
-        _require(labels[members].min() == first, "a row has no group, or another class's")
+        _require(labels[members].min() == first, "a row has another class's group")
         _require(sizes[first:end].min() >= k, f"a group has fewer than {k} subjects")
         for one in (subjects[members], unit):
             pairs = np.unique(np.column_stack([one, labels[members]]), axis=0)
@@ -49,7 +50,7 @@ def check_guarantees(
         n_units = np.bincount(pairs[:, 1] - first)
         _require(n_units.max() < 2 * k, f"a group has {2 * k} subjects or more")
         _require(n_units.min() >= min(k, len(np.unique(unit))), f"a group has fewer than {k} rows")
-    _require(np.count_nonzero(labels >= 0) == sum(map(len, rows)), "a row left out has a group")
+    _require(sum(map(len, rows)) == len(labels), "a row is in no class")
     _require(len(sizes) == end, "a group has no rows")
 
 

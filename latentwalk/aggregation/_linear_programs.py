@@ -1,4 +1,9 @@
-"""The two linear programs: who goes to which site, and the weights that say so of themselves."""
+"""The two linear programs of a power diagram: the assignment, and the weights that explain it.
+
+Symbols, as in the papers: point i, sites j and a, the cost ``c_ij = |x_i - s_j|^2`` of the edge
+(i, j), the weight ``w_j`` of a site. Point i lies in the cell of the site j of least
+``c_ij - w_j``.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +24,9 @@ Ints = NDArray[np.intp]
 def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: int) -> Ints:
     """Assign each point to a site at the least total cost, at least k points to each site.
 
-    The program is a transportation problem, whose vertices are integral: its relaxation, solved
-    by a simplex method, gives whole points.
+    Minimise ``sum_ij c_ij z_ij`` over ``z_ij >= 0`` where ``sum_j z_ij = 1`` for each point i and
+    ``sum_i z_ij >= k`` for each site j. This is a transportation problem: its vertices are
+    integral, and a simplex method ends at a vertex, so no point is split.
 
     Parameters
     ----------
@@ -30,7 +36,7 @@ def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: 
         The cost of each edge.
     shape : tuple (n_points, n_sites)
     k : int
-        The fewest points of a site.
+        The smallest number of points of a site.
 
     Returns
     -------
@@ -44,7 +50,7 @@ def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: 
     """
     n_points, n_sites = shape
     each, ones = np.arange(len(costs)), np.ones(len(costs))
-    result = linprog(
+    result = linprog(  # one variable z_ij for each edge
         costs,
         A_eq=csr_array((ones, (points, each)), shape=(n_points, len(costs))),
         b_eq=np.ones(n_points),
@@ -62,19 +68,20 @@ def assign(points: Ints, sites: Ints, costs: Floats, shape: tuple[int, int], k: 
 def separate(
     points: Ints, sites: Ints, costs: Floats, labels: Ints, n_sites: int
 ) -> tuple[Floats, float]:
-    """Find weights under which each point's own site is the cheapest, by a wide margin.
+    """Find weights under which the site of each point is the cheapest, by a wide margin.
 
-    The program maximises t, capped, over weights w subject to ``cost_ij - w_j >= cost_ia - w_a +
-    t`` for each point i of site a and each open edge (i, j). Of all points of a that have an edge
-    to j only the tightest binds, so that it has a row for a pair of sites, not for an edge. Of the
-    weights that keep half of the widest margin, those nearest to equal are taken.
+    Maximise t, at most `LARGEST_MARGIN`, over weights w where ``c_ij - w_j >= c_ia - w_a + t`` for
+    each point i of site a and each open edge (i, j). Of all points of a with an edge to j only the
+    tightest binds, ``slack_aj = min_i (c_ij - c_ia)``. So the program has a row
+    ``w_j - w_a + t <= slack_aj`` for each pair of sites, and not for each edge. Of the weights that
+    keep half of the widest margin, those nearest to equal are taken.
 
     Returns
     -------
     weights : ndarray of shape (n_sites,)
         With mean 0.
     margin : float
-        The widest t: positive where the weights tell every point's site, 0 for ties.
+        The widest t: positive if the weights tell the site of every point, 0 for ties.
     """
     source, gap = labels[points], costs - own_costs(points, sites, costs, labels)
     other = source != sites
@@ -85,6 +92,7 @@ def separate(
     pair, first = np.unique(pair[order], return_index=True)
     slack = gap[other][order][first]
     each, ones = np.arange(len(pair)), np.ones(len(pair))
+    # w_j, w_a and t of each row
     columns = np.concatenate([pair % n_sites, pair // n_sites, np.full(len(pair), n_sites)])
     values = np.concatenate([ones, -ones, ones])
     program = {
@@ -96,7 +104,7 @@ def separate(
     }
     result = linprog(**program, method="highs-ipm")
     if result.status != 0:
-        # ties leave no interior; the simplex method, slower, does not need one
+        # ties leave no interior for this method; the simplex method is slower and needs none
         result = linprog(**program, method="highs-ds")
     margin = float(_solution(result, "weight")[-1])
     weights = _flattest(pair // n_sites, pair % n_sites, slack - min(margin, margin / 2), n_sites)
@@ -106,9 +114,9 @@ def separate(
 def _flattest(source: Ints, target: Ints, slack: Floats, n_sites: int) -> Floats:
     """The largest weights of at most 0 with ``w_target <= w_source + slack``.
 
-    A vertex of the program has weights far from 0 wherever nothing binds them, so that cells claim
-    points far outside the open edges. These are lowered only as far as something asks: shortest
-    paths from a common source, by Bellman and Ford.
+    A vertex of the program has weights far from 0 wherever no row binds them. Their cells would
+    claim points far outside the open edges. Here a weight is lowered only as far as a row asks.
+    These are shortest paths from a common source: the algorithm of Bellman and Ford.
     """
     order = np.argsort(target, kind="stable")
     source, target, slack = source[order], target[order], slack[order]
@@ -124,7 +132,7 @@ def _flattest(source: Ints, target: Ints, slack: Floats, n_sites: int) -> Floats
 
 
 def own_costs(points: Ints, sites: Ints, costs: Floats, labels: Ints) -> Floats:
-    """Return the cost of its own site for the point of each edge."""
+    """Return, for each edge, the cost of the site that its point is assigned to."""
     own = sites == labels[points]
     cost = np.full(len(labels), np.nan)
     cost[points[own]] = costs[own]

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 def mdav(X: ArrayLike, k: int) -> NDArray[np.intp]:
     """Group points by maximum distance to the average vector.
 
-    The point farthest from the mean of what is left takes its k - 1 nearest, the point farthest
-    from that one does the same, and so on; the last group takes the remainder. There are
+    The point farthest from the mean of the points left takes its k - 1 nearest. Then the point
+    farthest from that one does the same, and so on. The last group takes the rest. There are
     ``n_points // k`` groups of k to 2k - 1 points.
 
     Parameters
@@ -48,6 +48,7 @@ def mdav(X: ArrayLike, k: int) -> NDArray[np.intp]:
     pool, n_groups = _Pool(X), 0
     while len(pool) >= 2 * k:
         distances = pool.distances(pool.center())
+        # x_r is farthest from the mean, x_s is farthest from x_r; x_s only if k points remain after
         for _ in range(2 if len(pool) >= 3 * k else 1):
             seed = pool.farthest(distances)
             distances = pool.distances(seed)
@@ -62,9 +63,9 @@ class _Pool:
     """The points that no group has taken yet."""
 
     def __init__(self, X: NDArray[np.float64]) -> None:
-        # centred, for the squares not to cancel
+        # |x - p|^2 = |x|^2 - 2 x.p + |p|^2: centred, so that large terms do not cancel
         self._X = X - X.mean(axis=0)
-        self._norms = np.einsum("ij,ij->i", self._X, self._X)
+        self._norms = np.einsum("ij,ij->i", self._X, self._X)  # (n_points,) |x|^2
         self._rows = np.arange(len(X))
         self._free = np.ones(len(X), dtype=bool)
         self._sum = self._X.sum(axis=0)
@@ -82,15 +83,15 @@ class _Pool:
         return self._rows[self._free]
 
     def distances(self, point: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Squared distances to `point`, less its own squared norm."""
+        """Squared distances to `point`, less the constant ``|point|^2``."""
         return np.asarray(self._norms - 2 * (self._X @ point))
 
     def farthest(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The point left of the largest distance."""
+        """The point with the largest distance, of those left."""
         return self._X[np.argmax(np.where(self._free, distances, -np.inf))]
 
     def take(self, distances: NDArray[np.float64], k: int) -> NDArray[np.intp]:
-        """Remove the k nearest points left; return their numbers."""
+        """Remove the k nearest of the points left; return their numbers."""
         nearest = np.argpartition(np.where(self._free, distances, np.inf), k - 1)[:k]
         self._free[nearest] = False
         self._sum -= self._X[nearest].sum(axis=0)
@@ -98,7 +99,7 @@ class _Pool:
         return self._rows[nearest]
 
     def compact(self) -> None:
-        """Forget the points taken, once they are a third of what is held."""
+        """Forget the points taken once they are a third of all: the next distances cost less."""
         if self._n_left < 2 / 3 * len(self._rows):
             self._X, self._norms = self._X[self._free], self._norms[self._free]
             self._rows = self._rows[self._free]

@@ -13,15 +13,14 @@ from latentwalk.aggregation._mdav import mdav
 from latentwalk.aggregation._subjects import group_means
 from latentwalk.neighbors import ExactNeighbors
 
-N_CANDIDATES = 20
-# of k: the points that a site averages in the first rounds. Means of small groups hold on to
-# their members; wider means let points move, which lowers the error of MDAV's groups by a further
-# 2 to 6 %.
+N_CANDIDATES = 20  # nearest sites of each point that the first program may assign it to
+# In the first rounds a site is the mean of `width * k` points. The mean of a small group holds on
+# to its members. A wider mean lets points move: the error falls by a further 2 to 6 %.
 WIDTHS = (2.0, 1.5)
-# opened at once to a point that another cell claims
-N_OPENED = 5
-MAX_CUTS = 50
-# of the largest deviation of a site: what ties points apart that mirror each other at two sites
+N_OPENED = 5  # edges opened at once for a point that another cell claims
+MAX_CUTS = 50  # rounds of opened edges
+# Displacement of sites that tie, as a share of the largest deviation of a site. Points that mirror
+# each other at two sites tie.
 JITTERS = (0.0, 1e-7, 1e-5, 1e-3)
 
 Floats = NDArray[np.float64]
@@ -29,11 +28,11 @@ Ints = NDArray[np.intp]
 
 
 class PowerDiagram(NamedTuple):
-    """Cells: a point x lies in the cell of the site s of least ``|x - s|^2 - weight``."""
+    """Cells: a point x lies in the cell of the site s_j of least ``|x - s_j|^2 - w_j``."""
 
     labels: Ints  # (n_points,), the cell of each point that was grouped
-    sites: Floats  # (n_cells, n_features)
-    weights: Floats  # (n_cells,), with mean 0
+    sites: Floats  # (n_cells, n_features), s_j
+    weights: Floats  # (n_cells,), w_j, with mean 0
 
 
 def power_diagram(
@@ -47,12 +46,12 @@ def power_diagram(
     """Group distinct points by the least squared distance to sites, at least k in each group.
 
     For given sites the best groups of at least k points are the optimum of a transportation
-    problem, whose dual variables are the weights of a power diagram: sites and weights alone
-    reproduce the groups. Groups and sites are improved in turn. A site is the mean of its group,
-    and in the first two rounds the mean of the 2k and 1.5k points nearest to that, which frees
-    points from the small groups of the start. The error is never above the start's (but for the
-    displacement of ties). There are as many groups as `init` has, by default ``n_points // k`` of
-    k to 2k - 1 points.
+    problem. Its dual variables are the weights of a power diagram, so sites and weights alone
+    reproduce the groups. Groups and sites are improved in turn. A site is the mean of its group. In
+    the first two rounds it is the mean of the 2k and the 1.5k points nearest to that mean, which
+    frees points from the small groups of the start. The error never exceeds that of the start
+    (except by the displacement of ties). There are as many groups as `init` has, by default
+    ``n_points // k`` groups of k to 2k - 1 points.
 
     Parameters
     ----------
@@ -63,10 +62,10 @@ def power_diagram(
     init : array-like of shape (n_points,), default=None
         The groups to start from, numbered from 0, each of at least k; None is `mdav`.
     max_iter : int, default=1
-        The most rounds after the first two; it stops where the groups no longer change. More
-        lower the error by a few tenths of a percent.
+        The largest number of rounds after the first two. The rounds end when the groups no longer
+        change. More rounds lower the error by a few tenths of a percent.
     random_state : int, RandomState or None, default=None
-        Draws the minute displacement of sites that breaks ties; without ties it has no effect.
+        Draws the small displacement of sites that breaks ties; it has no effect without ties.
 
     Returns
     -------
@@ -103,7 +102,7 @@ def power_diagram(
         raise ValueError(f"max_iter={max_iter!r}; expected a positive integer")
     moved = labels
     for width in WIDTHS:
-        # these sites are not kept: what the nearest ones offer will do, without weights
+        # these sites are not kept: the first candidates are enough, and no weights are needed
         sites = _wide_means(X, moved, int(width * k))
         points, ends = np.divmod(_candidates(X, sites, moved), len(sites))
         costs = _squared_distances(X, sites, points, ends)
@@ -115,7 +114,7 @@ def power_diagram(
 
 
 def _wide_means(X: Floats, labels: Ints, n_near: int) -> Floats:
-    """For each group the mean of the points nearest to its mean, whosever they are."""
+    """For each group, the mean of the points nearest to its mean, of any group."""
     means = group_means(X, labels)
     nearest = ExactNeighbors(X).kneighbors(means, min(n_near, len(X)))[1]
     return np.stack([X[points].mean(axis=0) for points in nearest])
@@ -124,7 +123,7 @@ def _wide_means(X: Floats, labels: Ints, n_near: int) -> Floats:
 def _improve(
     X: Floats, labels: Ints, k: int, max_iter: int, rng: np.random.RandomState
 ) -> PowerDiagram:
-    """Groups and their means in turn, until the groups stay."""
+    """Update groups and their means in turn, until the groups stay."""
     for _ in range(max_iter):
         diagram = _optimal_cells(X, group_means(X, labels), labels, k, rng)
         if np.array_equal(diagram.labels, labels):
@@ -135,7 +134,7 @@ def _improve(
 
 def _error(X: Floats, labels: Ints) -> float:
     """The sum of squared distances to the means of the groups."""
-    # the part of the total that the means explain is what differs between groupings
+    # sum |x - m|^2 = sum |x|^2 - sum n_j |m_j|^2, and only the last term depends on the groups
     means = group_means(X - X.mean(axis=0), labels)
     return -float(np.bincount(labels) @ np.square(means).sum(axis=1))
 
@@ -155,7 +154,7 @@ def _optimal_cells(
     """The best groups for these sites, and weights that reproduce them.
 
     Points that mirror each other at two sites tie. Sites in general position leave no ties among
-    distinct points, so sites that tie are displaced, as little as it takes.
+    distinct points. So sites that tie are displaced, as little as necessary.
     """
     if len(sites) == 1:
         return PowerDiagram(np.zeros(len(X), dtype=np.intp), sites, np.zeros(1))
@@ -174,9 +173,9 @@ def _optimal_cells(
 
 
 def _cells(X: Floats, sites: Floats, labels: Ints, k: int) -> tuple[PowerDiagram, int]:
-    """Solve over each point's nearest sites, opening any edge that the result violates.
+    """Solve over the nearest sites of each point, and open any edge that the result violates.
 
-    Returns the diagram and the number of points that tie: those whose nearest cell is another
+    Returns the diagram and the number of points that tie. For these the nearest cell is another
     one although that edge was open.
     """
     n_sites = len(sites)
@@ -185,21 +184,21 @@ def _cells(X: Floats, sites: Floats, labels: Ints, k: int) -> tuple[PowerDiagram
         points, ends = np.divmod(open_edges, n_sites)
         costs = _squared_distances(X, sites, points, ends)
         scale = float(costs.mean())
-        found = assign(points, ends, costs / scale, (len(X), n_sites), k)
-        weights = separate(points, ends, costs / scale, found, n_sites)[0] * scale
+        assigned = assign(points, ends, costs / scale, (len(X), n_sites), k)
+        weights = separate(points, ends, costs / scale, assigned, n_sites)[0] * scale
         cells = ExactNeighbors(sites, weights=weights).kneighbors(X, min(N_OPENED, n_sites))[1]
-        wrong = np.flatnonzero(cells[:, 0] != found)
+        wrong = np.flatnonzero(cells[:, 0] != assigned)
         n_open = len(open_edges)
         open_edges = np.union1d(open_edges, wrong[:, None] * n_sites + cells[wrong])
         if len(open_edges) == n_open:
-            return PowerDiagram(found, sites, weights), len(wrong)
+            return PowerDiagram(assigned, sites, weights), len(wrong)
     raise RuntimeError(f"the groups did not settle within {MAX_CUTS} rounds of opened edges")
 
 
 def _candidates(X: Floats, sites: Floats, labels: Ints) -> Ints:
     """Edges from each point to its nearest sites, as sorted numbers point * n_sites + site.
 
-    With its current site open to each point, the current groups are feasible.
+    Each point keeps the edge to its current site, so the current groups are feasible.
     """
     nearest = ExactNeighbors(sites).kneighbors(X, min(N_CANDIDATES, len(sites)))[1]
     ends = np.column_stack([nearest, labels])

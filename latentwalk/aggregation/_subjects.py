@@ -1,4 +1,7 @@
-"""What moves together: a subject's rows, and whatever shares an exact copy with them."""
+"""Subjects as points: the rows of a subject move together, and so do subjects who share a row.
+
+Such a set of subjects is called a unit. One point stands for it, whatever its number of rows.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 
 class Units(NamedTuple):
-    """Rows fused to units, and one point for each unit."""
+    """The unit of each row, and the point of each unit."""
 
     labels: NDArray[np.intp]  # (n_rows,), the unit of each row
     points: NDArray[np.float64]  # (n_units, n_features)
@@ -29,8 +32,8 @@ def group_means(X: NDArray[Any], labels: NDArray[np.intp]) -> NDArray[np.float64
 def fuse_units(X: NDArray[np.float32], subjects: NDArray[np.intp]) -> Units:
     """Join the rows of a subject, and subjects who share an exact copy of a row.
 
-    Two ids under which the same row is filed cannot be told from one subject registered twice,
-    so that they make one unit: it counts once towards k and weighs once in a mean.
+    If two ids have the same row, they may be one subject who was registered twice. They make one
+    unit, which counts once towards k and weighs once in a mean.
 
     Parameters
     ----------
@@ -47,6 +50,7 @@ def fuse_units(X: NDArray[np.float32], subjects: NDArray[np.intp]) -> Units:
     subject = np.unique(subjects, return_inverse=True)[1].reshape(-1)
     record = distinct_rows(X)
     n_subjects, n_records = int(subject.max()) + 1, int(record.max()) + 1
+    # a graph of subjects and distinct rows, joined where a subject has a row
     link = coo_array(
         (np.ones(len(X)), (subject, n_subjects + record)), shape=(n_subjects + n_records,) * 2
     )
@@ -58,7 +62,7 @@ def fuse_units(X: NDArray[np.float32], subjects: NDArray[np.intp]) -> Units:
 
 def distinct_rows(X: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return a number for each row, equal where the rows are equal."""
-    # adding zero turns -0.0 to 0.0, which is equal and has other bytes
+    # adding zero turns -0.0 into 0.0: equal numbers, different bytes
     X = np.ascontiguousarray(X + np.float32(0))
     rows = X.view(np.dtype((np.void, X.itemsize * X.shape[1]))).reshape(-1)
     return np.unique(rows, return_inverse=True)[1].reshape(-1)

@@ -152,14 +152,14 @@ def _try_backbone(frozen: FrozenBackbone, X: NDArray[Any], device: torch.device)
     """Raise unless the backbone gives features of such images."""
     try:
         with torch.no_grad():
-            found = frozen(to_tensor(X, device))
+            features = frozen(to_tensor(X, device))
     except (RuntimeError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(
             f"backbone does not take images of shape {X.shape[1:]}: {error}. Put a layer in front "
             "of it that makes what it wants, or take backbone=None"
         ) from error
-    if len(found) != len(X) or not found.is_floating_point():
+    if len(features) != len(X) or not features.is_floating_point():
         raise ValueError(
-            f"backbone gives {tuple(found.shape)} for {len(X)} images; expected a row of floats "
+            f"backbone gives {tuple(features.shape)} for {len(X)} images; expected a row of floats "
             "for each"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from latentwalk.generators import Generator
 from latentwalk.utils import check_class_sizes, check_groups, check_images, check_targets
@@ -122,24 +122,11 @@ def check_patients(facts: Facts) -> Iterator[str]:
     except (ValueError, TypeError):
         return  # said by check_rows
     walks = bool(facts.having("identity_classifier"))
-    for name, k in ks.items():
+    for k in ks.values():
         if not isinstance(k, Integral):
             continue  # said by check_parameters
-        rows = np.arange(n_samples)
-        if getattr(facts.steps[name], "small_classes", "error") == "drop":
-            rows = rows_of_large_classes(y, codes, int(k))
         why = f"for the two groups of a path (k={k})" if walks else f"for a group (k={k})"
-        kept, minimum = None if y is None else y[rows], (1 + walks) * int(k)
-        yield from error_of(partial(check_class_sizes, kept, codes[rows], minimum, why=why))
-
-
-def rows_of_large_classes(
-    y: NDArray[Any] | None, codes: NDArray[np.intp], minimum: int
-) -> NDArray[np.intp]:
-    """Rows of the classes with at least `minimum` subjects; all rows where no class is left."""
-    classes = np.zeros(len(codes)) if y is None else y
-    large = [c for c in np.unique(classes) if len(np.unique(codes[classes == c])) >= minimum]
-    return np.flatnonzero(np.isin(classes, large)) if large else np.arange(len(codes))
+        yield from error_of(partial(check_class_sizes, y, codes, (1 + walks) * int(k), why=why))
 
 
 def check_identity(facts: Facts) -> Iterator[str]:

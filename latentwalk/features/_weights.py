@@ -47,10 +47,10 @@ class PackagedWeights:
             )
         path = Path(next(iter(spec.submodule_search_locations))) / self.file
         content = path.read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.sha256:
             raise OSError(
-                f"{self.file} of {self.package} has SHA-256 {found}, expected {self.sha256}: "
+                f"{self.file} of {self.package} has SHA-256 {digest}, expected {self.sha256}: "
                 "install it again with pip install --force-reinstall "
                 f"'.[{self.extra}]' in the folder of latentwalk's source"
             )

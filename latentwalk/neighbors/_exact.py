@@ -156,8 +156,8 @@ class ExactNeighbors:
         if n_candidates >= n_references:
             shape = (len(queries), n_references)
             return np.broadcast_to(np.arange(n_references), shape), np.full(len(queries), np.inf)
-        found, candidates = self._index.search(queries, n_candidates)
-        return candidates, found[:, -1].astype(np.float64)
+        squared, candidates = self._index.search(queries, n_candidates)
+        return candidates, squared[:, -1].astype(np.float64)
 
     def _rank(
         self,
@@ -170,12 +170,12 @@ class ExactNeighbors:
         distances = np.empty((len(X), k))
         indices = np.empty((len(X), k), dtype=np.intp)
         for rows in slices(len(X), candidates.shape[1] * X.shape[1] * 8):
-            found = candidates[rows]
-            exact = self._distances(X[rows], found)
-            exact[found == banned[rows, None]] = np.inf
-            order = np.lexsort((found, exact))[:, :k]
+            numbers = candidates[rows]  # (n_rows, n_candidates)
+            exact = self._distances(X[rows], numbers)
+            exact[numbers == banned[rows, None]] = np.inf
+            order = np.lexsort((numbers, exact))[:, :k]  # by distance, then by number
             distances[rows] = np.take_along_axis(exact, order, axis=1)
-            indices[rows] = np.take_along_axis(found, order, axis=1)
+            indices[rows] = np.take_along_axis(numbers, order, axis=1)
         return distances, indices
 
     def _distances(self, X: NDArray[Any], candidates: NDArray[np.intp]) -> NDArray[np.float64]:

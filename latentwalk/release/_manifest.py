@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 # devices, paths, weights and everything that is fitted stay out.
 PUBLIC_PARAMETERS = {
     "GANInverter": ("latent_space", "max_iter", "loss", "regularization", "encoder_iter"),
-    "KSameAggregator": ("k", "method", "small_classes"),
+    "KSameAggregator": ("k", "method"),
     "GuidedWalker": (
         "latent_space",
         "objective",

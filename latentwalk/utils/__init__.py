@@ -1,24 +1,49 @@
-"""Small things that every stage shares: input validation, devices, batching, progress."""
+"""Small things that every stage shares: input checks, pixels, devices, batches, progress.
 
-from latentwalk.utils._batching import map_batches, progress
-from latentwalk.utils._modules import pack_module, unpack_module
+They are private to the package. What needs torch is imported when it is first used: grouping
+latents and splitting patients do not wait for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from latentwalk.utils._pixels import to_bytes, to_float
-from latentwalk.utils._torch import (
-    autocast,
-    resolve_device,
-    resolve_precision,
-    to_numpy,
-    to_tensor,
-    torch_generator,
-)
+from latentwalk.utils._progress import progress
 from latentwalk.utils._validation import (
     check_class_sizes,
     check_groups,
     check_images,
     check_latents,
     check_targets,
+    is_missing,
     validate_images,
 )
+
+if TYPE_CHECKING:
+    from latentwalk.utils._batching import map_batches
+    from latentwalk.utils._modules import pack_module, unpack_module
+    from latentwalk.utils._torch import (
+        autocast,
+        resolve_device,
+        resolve_precision,
+        to_numpy,
+        to_tensor,
+        torch_generator,
+    )
+
+_NEED_TORCH = {
+    "autocast": "_torch",
+    "map_batches": "_batching",
+    "pack_module": "_modules",
+    "resolve_device": "_torch",
+    "resolve_precision": "_torch",
+    "to_numpy": "_torch",
+    "to_tensor": "_torch",
+    "torch_generator": "_torch",
+    "unpack_module": "_modules",
+}
 
 __all__ = [
     "autocast",
@@ -27,6 +52,7 @@ __all__ = [
     "check_images",
     "check_latents",
     "check_targets",
+    "is_missing",
     "map_batches",
     "pack_module",
     "progress",
@@ -40,3 +66,9 @@ __all__ = [
     "unpack_module",
     "validate_images",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEED_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_NEED_TORCH[name]}"), name)

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-T = TypeVar("T")
-
 AUTO_BATCH_SIZE = {"cpu": 64, "cuda": 512}
-
-
-def progress(
-    iterable: Iterable[T], *, desc: str, verbose: bool | int = False, total: int | None = None
-) -> Iterable[T]:
-    """Iterate with a progress bar where `verbose`."""
-    return tqdm(iterable, desc=desc, total=total) if verbose else iterable
 
 
 def map_batches(

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 ImageShape = tuple[int, int, int]
+MAX_NAMED = 20  # classes that a message names
 
 
 def check_images(
@@ -112,13 +113,21 @@ def _shaped(X: NDArray[Any], image_shape: ImageShape | None, name: str) -> NDArr
         raise ValueError(
             f"{name} has shape {X.shape}; expected (n_samples, n_channels, height, width){hint}"
         )
+    hint = f"; channels come first: {name}.transpose(0, 3, 1, 2)" if _channels_last(X) else ""
     if image_shape is not None and X.shape[1:] != tuple(image_shape):
-        last = X.shape[3] == image_shape[0] and X.shape[1:3] == tuple(image_shape[1:])
-        hint = "; channels come first: X.transpose(0, 3, 1, 2)" if last else ""
         raise ValueError(
             f"{name} has images of shape {X.shape[1:]}; expected {tuple(image_shape)}{hint}"
         )
+    if hint and image_shape is None:
+        raise ValueError(
+            f"{name} has shape {X.shape}; expected (n_samples, n_channels, height, width){hint}"
+        )
     return X
+
+
+def _channels_last(X: NDArray[Any]) -> bool:
+    """Whether the axes are most likely (n_samples, height, width, n_channels)."""
+    return X.shape[3] <= 4 < min(X.shape[1:3])
 
 
 def validate_images(
@@ -191,16 +200,12 @@ def check_groups(
     """
     if groups is None:
         return np.arange(n_samples)
-    values = np.asarray(groups)
+    values = _as_column(groups)
     if values.shape != (n_samples,):
         raise ValueError(
             f"{name} has shape {values.shape}; expected ({n_samples},), a subject id for every row"
         )
-    missing = (
-        np.isnan(values)
-        if values.dtype.kind == "f"
-        else np.array([v is None or v != v for v in values.tolist()], dtype=bool)
-    )
+    missing = is_missing(values)
     if missing.any():
         raise ValueError(f"{name} has {int(missing.sum())} missing values; every row needs an id")
     if values.dtype.kind == "O":
@@ -218,12 +223,41 @@ def check_targets(y: ArrayLike | None, n_samples: int, *, name: str = "y") -> ND
     """
     if y is None:
         return None
-    y = np.asarray(y)
+    y = _as_column(y)
     if y.shape != (n_samples,):
         raise ValueError(f"{name} has shape {y.shape}; expected ({n_samples},), a label a row")
-    if y.dtype.kind == "f" and np.isnan(y).any():
-        raise ValueError(f"{name} contains NaN; every row needs a label")
-    return y
+    missing = is_missing(y)
+    if missing.any():
+        raise ValueError(f"{name} has {int(missing.sum())} missing values; every row needs a label")
+    return _plain(y) if y.dtype.kind == "O" else y
+
+
+def _as_column(values: ArrayLike) -> NDArray[Any]:
+    """An array of the values; a NaN between texts stays a NaN."""
+    array = np.asarray(values)
+    texts = array.dtype.kind in "US" and not hasattr(values, "dtype")
+    return np.asarray(values, dtype=object) if texts else array
+
+
+def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a 1-D array holds None, NaN, NaT or pandas.NA."""
+    if values.dtype.kind in "fcmM":
+        return np.isnan(values)
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), dtype=bool)
+    return np.array([value is None or _unequal_to_itself(value) for value in values], dtype=bool)
+
+
+def _unequal_to_itself(value: Any) -> bool:
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True  # pandas.NA: whether it equals itself is missing too
+
+
+def _plain(y: NDArray[Any]) -> NDArray[Any]:
+    """Objects of one type as an array of that type, such as the integers of a nullable column."""
+    return np.array(y.tolist()) if len({type(label) for label in y}) == 1 else y
 
 
 def check_class_sizes(
@@ -243,13 +277,19 @@ def check_class_sizes(
         Ends the message: what the number is needed for.
     """
     if y is None:
-        short = {"all rows": len(np.unique(codes))}
+        names, sizes = ["all rows"], np.array([len(np.unique(codes))])
     else:
-        short = {f"class {c!s}": len(np.unique(codes[y == c])) for c in np.unique(y)}
-    short = {name: n for name, n in short.items() if n < minimum}
-    if short:
-        found = ", ".join(f"{name}: {n}" for name, n in short.items())
-        raise ValueError(f"too few subjects ({found}); {minimum} are needed {why}")
+        classes = np.unique(y)
+        names = [f"class {c!s}" for c in classes]
+        sizes = np.array([len(np.unique(codes[y == c])) for c in classes])
+    short = np.flatnonzero(sizes < minimum)
+    if len(short) == 0:
+        return
+    # many classes may be the ids of patients, which no message shows
+    shown = ", ".join(f"{names[c]}: {sizes[c]}" for c in short)
+    counted = f"{len(short)} of {len(sizes)} classes, the smallest with {sizes.min()}"
+    short_of = shown if len(sizes) <= MAX_NAMED else counted
+    raise ValueError(f"too few subjects ({short_of}); {minimum} are needed {why}")
 
 
 def check_latents(

@@ -173,7 +173,7 @@ GOOD = {"labels": [0, 0, 0, 1, 1, 1], "rows": [range(6)], "subjects": range(6), 
             {"labels": [0] * 6, "rows": [range(3), range(3, 6)], "units": [range(3), range(3)]},
             "another class's",
         ),
-        ({"rows": [range(3)], "units": [range(3)]}, "a row left out has a group"),
+        ({"rows": [range(3)], "units": [range(3)]}, "a row is in no class"),
     ],
 )
 def test_a_broken_guarantee_is_an_error(change, match):

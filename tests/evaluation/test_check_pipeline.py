@@ -144,15 +144,6 @@ def test_patients_are_counted_and_not_rows(balanced):
     assert check_pipeline(without_walk, X, y, few) is None
 
 
-def test_classes_that_are_dropped_are_not_counted(balanced):
-    X, groups = balanced["X"], balanced["groups"]
-    y = np.where(groups < 3, 0, 1)
-    assert "class 0: 3" in problems(make_pipe(), X, y, groups)[0]
-    assert check_pipeline(make_pipe(ksame__small_classes="drop"), X, y, groups) is None
-    y = np.where(groups < 6, 0, 1)  # kept by the groups, too small for a path
-    assert "class 0: 6" in problems(make_pipe(ksame__small_classes="drop"), X, y, groups)[0]
-
-
 def test_an_unfitted_guide_needs_the_real_images(balanced):
     pipe = make_pipe(walk__identity_classifier=IdentityClassifier())
     assert "pass walk__X_real" in problems(pipe, **balanced)[0]
