@@ -42,9 +42,10 @@ SHENZHEN = 662
 
 def project(generator, image, features, n_steps, device, rng):
     """Project one image of shape (1, c, h, w), by the published algorithm."""
-    mean = torch.tensor(generator.w_mean, device=device)[None]
+    mean, std = generator.latent_moments
+    mean = torch.tensor(mean, device=device)[None]
     # the published spread of w is a scalar: root of the summed variance
-    spread = float(np.sqrt(np.square(generator.w_std).sum()))
+    spread = float(np.sqrt(np.square(std).sum()))
     w = mean.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([w], lr=0.1, betas=(0.9, 0.999))
     target = features(image)
@@ -176,11 +177,9 @@ def main():
     X = members[0][rng.permutation(len(members[0]))[: args.n_batch]]
     print(f"{generator}, {device}, {torch.get_num_threads()} threads, loss {args.loss}")
     inverter = lw.GANInverter(
-        generator,
+        generator.using(device=device, batch_size=args.batch_size or "auto"),
         loss=args.loss,
-        batch_size=args.batch_size or "auto",
         encoder_iter=args.encoder_iter,
-        device=device,
         random_state=0,
     )
     start = perf_counter()

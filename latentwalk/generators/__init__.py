@@ -1,8 +1,9 @@
 """Generators: the immutable handle, StyleGAN2, its trainer, weights files, and the decoder."""
 
-from latentwalk.generators._decoder import GANDecoder, decode_latents
-from latentwalk.generators._generator import Generator, LatentSpace
+from latentwalk.generators._decoder import GANDecoder
+from latentwalk.generators._generator import Generator, decode_latents
 from latentwalk.generators._loading import load_generator
+from latentwalk.generators._spec import LatentSpace
 from latentwalk.generators._trainer import StyleGAN2Trainer
 
 __all__ = [

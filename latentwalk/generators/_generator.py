@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,46 +17,77 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
-from latentwalk.generators._cache import latent_moments, load_network
 from latentwalk.generators._classes import one_hot
-from latentwalk.generators._network import stylegan2_spec
+from latentwalk.generators._reading._safetensors import write_safetensors
+from latentwalk.generators._reading._weights_file import open_weights
 from latentwalk.generators._sources import (
     HeldByValue,
     Source,
     check_decoder,
     hash_packed,
     hold_decoder,
+    load_network,
+    w_moments,
+)
+from latentwalk.generators._spec import (
+    Execution,
+    GeneratorSpec,
+    ImageShape,
+    LatentSpace,
+    stylegan2_spec,
 )
 from latentwalk.generators._stylegan2 import StyleGAN2
-from latentwalk.utils import pack_module, resolve_device, to_numpy
+from latentwalk.utils import map_batches, pack_module, resolve_device, resolve_precision, to_numpy
 
-LatentSpace = Literal["w", "w+", "z"]
-ImageShape = tuple[int, int, int]
+KEPT: Any = object()  # what `using` was not given stays as it is
 
 
 class Generator:
     """A frozen generator network: from latents to images in [0, 1].
 
-    A handle is made by `load_generator`, `Generator.from_module` or `StyleGAN2Trainer`, not by
-    calling the class. It does not change: `sklearn.base.clone` returns the handle itself, a pickle
-    of a handle on a file holds the file's path and hash (a few hundred bytes), and two handles are
-    equal when their weights are. The network is loaded when first used, once per process and
-    device, and its file is checked against the hash then.
+    `load_generator`, `Generator.from_module` and `StyleGAN2Trainer` make handles; the class is not
+    called directly. A handle does not change: `sklearn.base.clone` returns the handle itself, and a
+    pickle of a handle on a file holds the file's path and hash (a few hundred bytes). The network
+    is loaded when it is first used, once per process and device, and its file is then checked
+    against the hash.
+
+    The handle says in which space latents are, where the network runs, in which precision, and how
+    many images at a time. Inverter, walker and decoder take all this from their generator, and
+    `using` gives a handle that differs in some of it. Two handles are equal when their weights and
+    their latent space are equal.
 
     Attributes
     ----------
     image_shape : tuple (n_channels, height, width)
-        Of the images it makes.
+        Shape of the images that it makes.
+    latent_space : {"w", "w+", "z"}
+        Space of its flat latents. "w" is the intermediate space, in which averages are meaningful.
+        "w+" has a w for each layer, one after the other: it fits images better and leaves the
+        distribution of the generator. "z" is the input space, for networks without a mapping.
+    n_latent_features : int
+        Width of a flat latent.
+    latent_moments : tuple (mean, std) of ndarray of shape (n_latent_features,)
+        Mean and standard deviation of the latents under the generator, by 10,000 fixed draws. A
+        feature that hardly varies has a thousandth of the largest deviation, to be divided by.
     w_dim, z_dim : int
         Widths of the intermediate and of the input latent space.
     num_ws : int
         Rows of an extended latent in W+.
     n_classes : int
-        0 for an unconditional generator.
+        Number of classes; 0 for an unconditional generator.
+    device : torch.device
+        Where the network runs. The default is resolved when it is used: CUDA if it is available,
+        else the CPU.
+    precision : {"float32", "bfloat16"}
+        Precision of the network in the steps of an inversion or a walk. "auto", the default, is
+        bfloat16 on CPUs with instructions for it. What is measured or released is decoded in
+        float32.
+    batch_size : int or "auto"
+        Images at a time. "auto" halves when memory runs out.
     path : str or None
         The weights file; None for a network held by value.
     sha256 : str
-        Of the weights.
+        Hash of the weights.
 
     Examples
     --------
@@ -65,6 +97,8 @@ class Generator:
     >>> generator = Generator.from_module(decoder, w_dim=4, image_shape=(1, 8, 8))
     >>> generator.synthesis(torch.zeros(2, 4)).shape
     torch.Size([2, 1, 8, 8])
+    >>> generator.using(latent_space="z").latent_space
+    'z'
     """
 
     image_shape: ImageShape
@@ -72,23 +106,43 @@ class Generator:
     z_dim: int
     num_ws: int
     n_classes: int
-    sha256: str
     output_range: tuple[float, float] | None
+    sha256: str
+    latent_space: LatentSpace
+    n_latent_features: int
     _source: Source
+    _spec: GeneratorSpec
+    _execution: Execution
 
-    def __init__(self, source: Source, spec: dict[str, Any], sha256: str) -> None:
-        values = spec | {"sha256": sha256, "_source": source}
+    def __init__(
+        self,
+        source: Source,
+        spec: GeneratorSpec,
+        sha256: str,
+        latent_space: LatentSpace = "w",
+        execution: Execution | None = None,
+    ) -> None:
+        values = asdict(spec) | {
+            "sha256": sha256,
+            "latent_space": latent_space,
+            "n_latent_features": spec.latent_width(latent_space),
+            "_source": source,
+            "_spec": spec,
+            "_execution": execution or Execution(),
+        }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_stylegan2(cls, module: StyleGAN2) -> Self:
+    def from_stylegan2(cls, module: StyleGAN2, *, device: str | torch.device | None = None) -> Self:
         """Hold a StyleGAN2 network by value.
 
         Parameters
         ----------
         module : StyleGAN2
             The network; its values are copied.
+        device : str or torch.device, default=None
+            See `load_generator`.
 
         Returns
         -------
@@ -96,7 +150,9 @@ class Generator:
             The handle.
         """
         packed = pack_module(copy.deepcopy(module).eval())
-        return cls(HeldByValue(packed), stylegan2_spec(module.config), hash_packed(packed))
+        source = HeldByValue(packed, hash_packed(packed))
+        spec = stylegan2_spec(module.config)
+        return cls(source, spec, source.sha256, execution=Execution(device))
 
     @classmethod
     def from_module(
@@ -105,6 +161,11 @@ class Generator:
         w_dim: int,
         image_shape: Sequence[int],
         output_range: tuple[float, float] | None = (-1, 1),
+        *,
+        latent_space: LatentSpace = "w",
+        device: str | torch.device | None = None,
+        precision: str = "auto",
+        batch_size: int | str = "auto",
     ) -> Self:
         """Hold any torch decoder by value: a GAN, a VAE or a latent-diffusion decoder.
 
@@ -117,9 +178,12 @@ class Generator:
         w_dim : int
             Width of its latents, which are taken as standard normal.
         image_shape : tuple (n_channels, height, width)
-            Of its images.
+            Shape of its images.
         output_range : tuple of 2 floats or None, default=(-1, 1)
-            What its output is clamped to and scaled to [0, 1] from. None leaves it as it is.
+            Range of its output, which is clamped to it and scaled to [0, 1]. None leaves the output
+            as it is.
+        latent_space, device, precision, batch_size
+            See `load_generator`.
 
         Returns
         -------
@@ -131,40 +195,77 @@ class Generator:
         ValueError
             When the module does not turn ``(2, w_dim)`` latents into ``(2, *image_shape)`` images.
         """
-        shape = tuple(int(s) for s in image_shape)
-        source, digest = hold_decoder(module)
-        spec = {
-            "image_shape": shape,
-            "w_dim": int(w_dim),
-            "z_dim": int(w_dim),
-            "num_ws": 1,
-            "n_classes": 0,
-            "output_range": None
+        channels, height, width = (int(s) for s in image_shape)
+        spec = GeneratorSpec(
+            image_shape=(channels, height, width),
+            w_dim=int(w_dim),
+            z_dim=int(w_dim),
+            num_ws=1,
+            n_classes=0,
+            output_range=None
             if output_range is None
             else (float(output_range[0]), float(output_range[1])),
-        }
-        sha256 = hashlib.sha256((digest + json.dumps(spec)).encode()).hexdigest()
-        generator = cls(source, spec, sha256)
+        )
+        source, digest = hold_decoder(module)
+        sha256 = hashlib.sha256((digest + json.dumps(asdict(spec))).encode()).hexdigest()
+        execution = Execution(device, precision, batch_size)
+        generator = cls(source, spec, sha256, latent_space, execution)
         check_decoder(generator)
         return generator
+
+    def using(
+        self,
+        *,
+        latent_space: LatentSpace = KEPT,
+        device: str | torch.device | None = KEPT,
+        precision: str = KEPT,
+        batch_size: int | str = KEPT,
+    ) -> Self:
+        """Return a handle on the same network, to be used in another way.
+
+        Parameters
+        ----------
+        latent_space, device, precision, batch_size
+            See `load_generator`. What is not passed stays as it is.
+
+        Returns
+        -------
+        generator : Generator
+            The handle.
+        """
+        given: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size}
+        changes = {name: value for name, value in given.items() if value is not KEPT}
+        space = self.latent_space if latent_space is KEPT else latent_space
+        execution = replace(self._execution, **changes)
+        return type(self)(self._source, self._spec, self.sha256, space, execution)
 
     @property
     def path(self) -> str | None:
         return getattr(self._source, "path", None)
 
     @property
-    def w_mean(self) -> NDArray[np.float32]:
-        """Mean of w over the latent distribution, shape (w_dim,)."""
-        return latent_moments(self)[0]
+    def device(self) -> torch.device:
+        return resolve_device(self._execution.device)
 
     @property
-    def w_std(self) -> NDArray[np.float32]:
-        """Standard deviation of w over the latent distribution, shape (w_dim,)."""
-        return latent_moments(self)[1]
+    def precision(self) -> str:
+        return resolve_precision(self._execution.precision, self.device)
+
+    @property
+    def batch_size(self) -> int | str:
+        return self._execution.batch_size
+
+    @property
+    def latent_moments(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if self.latent_space == "z":
+            return np.zeros(self.z_dim, np.float32), np.ones(self.z_dim, np.float32)
+        mean, std = w_moments(self._source, self._spec)
+        repeats = self.num_ws if self.latent_space == "w+" else 1
+        return np.tile(mean, repeats), np.tile(np.maximum(std, 1e-3 * std.max()), repeats)
 
     def module(self, device: str | torch.device | None = None) -> Any:
-        """Return the network on `device`, frozen and in eval mode, loading it where needed."""
-        return load_network(self, resolve_device(device))
+        """Return the network, frozen and in eval mode; None is the handle's own device."""
+        return load_network(self._source, self.device if device is None else torch.device(device))
 
     def mapping(
         self, z: Tensor, y: ArrayLike | None = None, *, truncation_psi: float = 1.0
@@ -178,7 +279,7 @@ class Generator:
         y : array-like of int of shape (n,), default=None
             Classes, for a class-conditional generator and only there.
         truncation_psi : float, default=1.0
-            Draws w towards the network's mean latent, which 0 gives.
+            Draws w towards the network's mean latent: 1 leaves w, 0 gives the mean.
 
         Returns
         -------
@@ -217,42 +318,41 @@ class Generator:
         low, high = self.output_range
         return ((images - low) / (high - low)).clamp(0, 1)
 
-    def n_latent_features(self, latent_space: LatentSpace = "w") -> int:
-        """Return the width of a flat latent in a space."""
-        widths = {"w": self.w_dim, "w+": self.num_ws * self.w_dim, "z": self.z_dim}
-        if latent_space not in widths:
-            raise ValueError(f"latent_space={latent_space!r}; expected one of {list(widths)}")
-        if latent_space == "z" and self.n_classes:
-            raise ValueError(
-                "latent_space='z' does not say the class of a class-conditional generator; use "
-                "'w', which holds it"
-            )
-        return widths[latent_space]
-
-    def decode(self, latents: Tensor, latent_space: LatentSpace = "w") -> Tensor:
-        """Make images from flat latents of any space.
+    def decode(self, latents: Tensor) -> Tensor:
+        """Make images from flat latents of the handle's space.
 
         Parameters
         ----------
-        latents : Tensor of shape (n, n_latent_features(latent_space))
-            In W, W+ (rows concatenated) or Z.
-        latent_space : {"w", "w+", "z"}, default="w"
-            The space.
+        latents : Tensor of shape (n, n_latent_features)
+            Latents; those in W+ have their rows concatenated. The network runs on their device.
 
         Returns
         -------
         images : Tensor of shape (n, n_channels, height, width)
             In [0, 1]; differentiable.
+
+        Raises
+        ------
+        TypeError
+            For a NumPy array: `decode_latents` and `GANDecoder` take arrays.
+        ValueError
+            For latents of another width.
         """
-        width = self.n_latent_features(latent_space)
+        if not isinstance(latents, Tensor):
+            raise TypeError(
+                f"latents is of type {type(latents).__name__}; expected a torch.Tensor: pass "
+                "torch.as_tensor(latents), or call latentwalk.generators.decode_latents(generator, "
+                "latents), which takes arrays"
+            )
+        width = self.n_latent_features
         if latents.ndim != 2 or latents.shape[1] != width:
             raise ValueError(
                 f"latents have shape {tuple(latents.shape)}; expected (n, {width}) in "
-                f"{latent_space!r}"
+                f"{self.latent_space!r}"
             )
-        if latent_space == "z":
+        if self.latent_space == "z":
             return self.synthesis(self.mapping(latents))
-        if latent_space == "w+":
+        if self.latent_space == "w+":
             return self.synthesis(latents.reshape(len(latents), self.num_ws, self.w_dim))
         return self.synthesis(latents)
 
@@ -263,40 +363,43 @@ class Generator:
         *,
         random_state: Any = None,
         truncation_psi: float = 1.0,
-        device: str | torch.device | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Draw images and their latents.
 
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of images.
         y : array-like of int of shape (n_samples,), default=None
-            Their classes; None draws them evenly where the generator has classes.
+            Their classes; None draws them evenly if the generator has classes.
         random_state : int, RandomState instance or None, default=None
-            The draw.
+            Seed of the draw.
         truncation_psi : float, default=1.0
-            See `mapping`.
-        device : str or torch.device, default=None
-            Where to work.
+            See `mapping`. In Z only 1 is possible.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_channels, height, width)
             Images in [0, 1].
-        W : ndarray of shape (n_samples, w_dim)
-            Their latents.
+        W : ndarray of shape (n_samples, n_latent_features)
+            Their latents, in the handle's space.
         """
-        from latentwalk.generators._decoder import decode_latents
-
+        if self.latent_space == "z" and truncation_psi != 1:
+            raise ValueError(
+                f"truncation_psi={truncation_psi}, but latents in 'z' cannot be truncated: use "
+                "generator.using(latent_space='w')"
+            )
         rng = check_random_state(random_state)
         if y is None and self.n_classes:
             y = rng.randint(self.n_classes, size=n_samples)
-        z = torch.as_tensor(rng.normal(size=(n_samples, self.z_dim)).astype(np.float32))
-        place = resolve_device(device)
-        with torch.no_grad():
-            W = to_numpy(self.mapping(z.to(place), y, truncation_psi=truncation_psi))
-        return decode_latents(self, W, device=place), W
+        W = rng.normal(size=(n_samples, self.z_dim)).astype(np.float32)
+        if self.latent_space != "z":
+            z = torch.as_tensor(W).to(self.device)
+            with torch.no_grad():
+                W = to_numpy(self.mapping(z, y, truncation_psi=truncation_psi))
+        if self.latent_space == "w+":
+            W = np.tile(W, self.num_ws)
+        return decode_latents(self, W), W
 
     def save(self, path: str | os.PathLike[str], *, dtype: str = "float32") -> Generator:
         """Write a StyleGAN2 network to a safetensors file and return a handle on it.
@@ -306,7 +409,7 @@ class Generator:
         path : path-like
             The file.
         dtype : {"float32", "float16"}, default="float32"
-            Of the stored weights; half precision halves the file.
+            Precision of the stored weights; half precision halves the file.
 
         Returns
         -------
@@ -318,9 +421,15 @@ class Generator:
         TypeError
             For a network that is not a StyleGAN2: keep its code and weights as you made them.
         """
-        from latentwalk.generators._loading import save_stylegan2
-
-        return save_stylegan2(self, path, dtype=dtype)
+        network = self.module("cpu")
+        if not isinstance(network, StyleGAN2):
+            raise TypeError(
+                "only StyleGAN2 networks can be saved; keep this module's code and weights as you "
+                "made them"
+            )
+        write_safetensors(network, Path(path), dtype=dtype)
+        source, _ = open_weights(Path(path))
+        return type(self)(source, self._spec, source.sha256, self.latent_space, self._execution)
 
     def relocate(self, path: str | os.PathLike[str]) -> Generator:
         """Return a handle on the same weights at another place.
@@ -330,14 +439,12 @@ class Generator:
         ValueError
             When the file there has other content.
         """
-        from latentwalk.generators._loading import load_generator
-
-        found = load_generator(path, strict=getattr(self._source, "strict", True))
-        if found.sha256 != self.sha256:
+        source, _ = open_weights(Path(path), strict=getattr(self._source, "strict", True))
+        if source.sha256 != self.sha256:
             raise ValueError(
-                f"{Path(path).name} has SHA-256 {found.sha256}; this generator has {self.sha256}"
+                f"{Path(path).name} has SHA-256 {source.sha256}; this generator has {self.sha256}"
             )
-        return found
+        return type(self)(source, self._spec, self.sha256, self.latent_space, self._execution)
 
     def check(self) -> None:
         """Raise unless the weights can be loaded: the file is there and has the known hash.
@@ -358,8 +465,8 @@ class Generator:
         raise AttributeError("a Generator does not change; make another one")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {k: v for k, v in self.__dict__.items() if k not in ("_source", "sha256")}
-        return type(self), (self._source, state, self.sha256)
+        state = self._source, self._spec, self.sha256, self.latent_space, self._execution
+        return type(self), state
 
     def __sklearn_clone__(self) -> Self:
         return self
@@ -371,13 +478,56 @@ class Generator:
         return self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Generator) and self.sha256 == other.sha256
+        return isinstance(other, Generator) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        return hash(self.sha256)
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[str, str]:
+        return self.sha256, self.latent_space
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         classes = f", n_classes={self.n_classes}" if self.n_classes else ""
+        space = "" if self.latent_space == "w" else f", latent_space={self.latent_space!r}"
         name = "" if self.path is None else f"{Path(self.path).name!r}, "
-        return f"Generator({name}{shape}, w_dim={self.w_dim}{classes}, sha256={self.sha256[:8]})"
+        return (
+            f"Generator({name}{shape}, w_dim={self.w_dim}{classes}{space}, "
+            f"sha256={self.sha256[:8]})"
+        )
+
+
+def decode_latents(
+    generator: Generator, W: NDArray[Any], *, verbose: bool = False
+) -> NDArray[np.float32]:
+    """Make images from latents, in batches.
+
+    Parameters
+    ----------
+    generator : Generator
+        The network; it says where it runs and how many images at a time.
+    W : ndarray of shape (n_samples, n_latent_features)
+        Latents in the generator's space.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_channels, height, width)
+        Images, float32 in [0, 1].
+    """
+    device = generator.device
+
+    @torch.no_grad()
+    def decode(rows: slice) -> NDArray[Any]:
+        latents = torch.tensor(W[rows], dtype=torch.float32, device=device)
+        return to_numpy(generator.decode(latents))
+
+    return map_batches(
+        decode,
+        len(W),
+        batch_size=generator.batch_size,
+        device=device,
+        desc="decoding",
+        verbose=verbose,
+    )

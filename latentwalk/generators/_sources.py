@@ -1,46 +1,79 @@
-"""Where a handle's network comes from when it is held by value."""
+"""Where a handle's network comes from, and what a process keeps of the networks used last."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latentwalk.utils import pack_module, unpack_module
+from latentwalk.generators._classes import one_hot
+from latentwalk.generators._spec import GeneratorSpec
+from latentwalk.utils import pack_module, to_numpy, unpack_module
 from latentwalk.utils._modules import PackedModule
+
+N_MOMENT_SAMPLES = 10_000
 
 
 class Source(Protocol):
-    """Gives a network when it is needed."""
+    """Gives a network when it is needed. Sources of the same network are equal."""
 
     def load(self) -> nn.Module:
         """Return the network, on the CPU."""
 
+    def __hash__(self) -> int: ...
 
+
+@dataclass(frozen=True)
 class HeldByValue:
     """A network held as numpy arrays."""
 
-    def __init__(self, packed: PackedModule) -> None:
-        self.packed = packed
+    packed: PackedModule = field(compare=False)
+    sha256: str
 
     def load(self) -> nn.Module:
         return unpack_module(self.packed)
 
 
+@dataclass(frozen=True)
 class HeldProgram:
     """A TorchScript decoder held as its archive, which runs when it is loaded."""
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
+    content: bytes = field(compare=False)
+    sha256: str
 
     def load(self) -> nn.Module:
         module = torch.jit.load(BytesIO(self.content), "cpu")  # type: ignore[no-untyped-call]
         return DecoderNetwork(module)
+
+
+@lru_cache(maxsize=8)
+def load_network(source: Source, device: torch.device) -> Any:
+    """Return the network on a device; the few used last stay loaded in this process."""
+    network = source.load().eval().requires_grad_(False).to(device)
+    # convolutions over this layout take half the time on a CPU; no value changes
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@lru_cache(maxsize=8)
+def w_moments(
+    source: Source, spec: GeneratorSpec
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and deviation of w over fixed draws of z, the classes evenly mixed."""
+    n, cpu, rng = N_MOMENT_SAMPLES, torch.device("cpu"), np.random.RandomState(0)
+    z = torch.as_tensor(rng.normal(size=(n, spec.z_dim)).astype(np.float32))
+    y = np.arange(n) % spec.n_classes if spec.n_classes else None
+    network = load_network(source, cpu)
+    with torch.no_grad():
+        w = to_numpy(network.mapping(z, one_hot(y, spec.n_classes, n, cpu))).astype(np.float64)
+    return w.mean(0).astype(np.float32), w.std(0).astype(np.float32)
 
 
 class DecoderNetwork(nn.Module):
@@ -82,9 +115,11 @@ def hold_decoder(module: nn.Module) -> tuple[Source, str]:
         archive = BytesIO()
         torch.jit.save(module, archive)
         content = archive.getvalue()
-        return HeldProgram(content), hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
+        return HeldProgram(content, digest), digest
     packed = pack_module(DecoderNetwork(copy.deepcopy(module)).eval())
-    return HeldByValue(packed), hash_packed(packed)
+    digest = hash_packed(packed)
+    return HeldByValue(packed, digest), digest
 
 
 def hash_packed(packed: PackedModule) -> str:

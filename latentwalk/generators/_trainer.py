@@ -19,7 +19,6 @@ from latentwalk.generators._generator import Generator
 from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
 from latentwalk.generators._training._checkpoints import (
     History,
-    check_place,
     load_checkpoint,
     save_checkpoint,
 )
@@ -39,6 +38,7 @@ from latentwalk.utils import (
     resolve_precision,
     validate_images,
 )
+from latentwalk.utils._files import check_place
 
 LOG_INTERVAL = 50
 

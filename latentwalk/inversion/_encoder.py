@@ -10,14 +10,13 @@ from dataclasses import replace
 from itertools import pairwise
 from math import log2
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentwalk.generators import Generator, LatentSpace
+from latentwalk.generators import Generator
 from latentwalk.inversion._objective import Objective
-from latentwalk.inversion._prior import draw_latents, latent_scale, widen
+from latentwalk.inversion._prior import draw_latents, widen
 from latentwalk.utils import progress
 
 MAX_SIZE = 64
@@ -89,12 +88,13 @@ def train_encoder(
         In eval mode, frozen.
     """
     generator = objective.generator
-    space: LatentSpace = "z" if objective.latent_space == "z" else "w"
-    encoder = _untrained(generator, space, rng)
+    if generator.latent_space == "w+":
+        generator = generator.using(latent_space="w")
+    encoder = _untrained(generator, rng)
     if n_iter:
         n_samples = min(POOL_SIZE, n_iter * BATCH_SIZE)
-        latents = draw_latents(generator, space, n_samples, rng)
-        images = _decode(replace(objective, latent_space=space), latents)
+        latents = draw_latents(generator, n_samples, rng)
+        images = _decode(replace(objective, generator=generator), latents)
         targets = (latents - encoder.mean) / encoder.std
 
         def loss(rows: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def fine_tune_encoder(
         batch = images[rows]
         with objective.autocast:
             found = encoder(batch).float()
-        latents = widen(found, objective.generator, objective.latent_space)
+        latents = widen(found, objective.generator)
         return objective(latents, objective.features(batch)).mean()
 
     minimize(
@@ -169,10 +169,8 @@ def fine_tune_encoder(
     encoder.eval().requires_grad_(False)
 
 
-def _untrained(
-    generator: Generator, latent_space: LatentSpace, rng: torch.Generator
-) -> LatentEncoder:
-    mean, std = (torch.as_tensor(np.array(v)) for v in latent_scale(generator, latent_space))
+def _untrained(generator: Generator, rng: torch.Generator) -> LatentEncoder:
+    mean, std = map(torch.as_tensor, generator.latent_moments)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.initial_seed())
         encoder = LatentEncoder(generator.image_shape, mean, std)

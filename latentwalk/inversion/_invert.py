@@ -11,7 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from latentwalk.features import lpips_distance
-from latentwalk.generators import Generator, LatentSpace
+from latentwalk.generators import Generator
 from latentwalk.inversion._encoder import LatentEncoder, encode
 from latentwalk.inversion._objective import batch_rows
 from latentwalk.inversion._optimize import optimize_latents
@@ -30,8 +30,6 @@ def invert_images(
     encoder: LatentEncoder,
     X: NDArray[np.float32],
     *,
-    device: torch.device,
-    batch_size: int | str = "auto",
     n_jobs: int | None = None,
     store: RowStore | None = None,
     verbose: bool = False,
@@ -45,18 +43,16 @@ def invert_images(
     """
     if plan.max_iter and plan.preconditioner is None:
         raise ValueError(f"max_iter={plan.max_iter}, but it was 0 in fit: fit again to optimise")
+    generator = plan.generator
     keys = store.keys(X) if store else []
     known = store.load() if store else {}
     missing = np.array([i for i in range(len(X)) if not keys or keys[i] not in known], dtype=int)
-    most = AUTO_BATCH_SIZE[device.type]
-    shape = plan.generator.image_shape
-    size = batch_rows(shape, most) if batch_size == "auto" else int(batch_size)
+    most = AUTO_BATCH_SIZE[generator.device.type]
+    size = _rows_at_a_time(generator, most)
     size = max(min(size, math.ceil(len(missing) / effective_n_jobs(n_jobs))), 1)
     chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    results = parallel(
-        delayed(_invert_chunk)(plan, encoder, X[rows], str(device), batch_size) for rows in chunks
-    )
+    results = parallel(delayed(_invert_chunk)(plan, encoder, X[rows]) for rows in chunks)
     found: NDArray[np.float32] | None = None
     for rows, result in zip(
         progress(chunks, desc="inverting", verbose=verbose), results, strict=True
@@ -82,20 +78,16 @@ def _fill(
 
 
 def _invert_chunk(
-    plan: InversionPlan,
-    encoder: LatentEncoder,
-    X: NDArray[np.float32],
-    device_name: str,
-    batch_size: int | str,
+    plan: InversionPlan, encoder: LatentEncoder, X: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    device = torch.device(device_name)
+    generator, device = plan.generator, plan.generator.device
     encoder = encoder.to(device)
     objective = plan.objective(device) if plan.max_iter else None
-    size = batch_rows(plan.generator.image_shape) if batch_size == "auto" else int(batch_size)
+    size = _rows_at_a_time(generator)
 
     def invert(rows: slice) -> NDArray[Any]:
         images = to_tensor(X[rows], device).contiguous(memory_format=torch.channels_last)
-        start = widen(encode(encoder, images), plan.generator, plan.latent_space)
+        start = widen(encode(encoder, images), generator)
         if objective is None:
             return np.column_stack([to_numpy(start), np.zeros((len(start), 2))])
         result = optimize_latents(
@@ -109,32 +101,36 @@ def _invert_chunk(
         )
         return np.column_stack([to_numpy(part) for part in result])
 
-    found = map_batches(invert, len(X), batch_size=batch_size, device=device)
+    found = map_batches(invert, len(X), batch_size=generator.batch_size, device=device)
     return found.astype(np.float32)
+
+
+def _rows_at_a_time(generator: Generator, most: int = 64) -> int:
+    """Rows of a batch, by the image's size where the generator leaves it open."""
+    given = generator.batch_size
+    return batch_rows(generator.image_shape, most) if given == "auto" else int(given)
 
 
 def reconstruction_errors(
     generator: Generator,
-    latent_space: LatentSpace,
     X: NDArray[np.float32],
     W: NDArray[np.float32],
     *,
     metric: str,
-    device: torch.device,
-    batch_size: int | str = "auto",
 ) -> NDArray[np.float32]:
     """Distance of each image to the image of its latents, shape (n,).
 
     "pixel" is the root mean squared difference over all values of an image, which are in [0, 1];
     "lpips" is LPIPS (AlexNet, v0.1).
     """
+    device = generator.device
 
     @torch.no_grad()
     def error(rows: slice) -> NDArray[Any]:
         images = to_tensor(X[rows], device)
-        found = generator.decode(to_tensor(W[rows], device), latent_space)
+        found = generator.decode(to_tensor(W[rows], device))
         if metric == "lpips":
             return to_numpy(lpips_distance(images, found))
         return to_numpy((images - found).square().mean((1, 2, 3)).sqrt())
 
-    return map_batches(error, len(X), batch_size=batch_size, device=device)
+    return map_batches(error, len(X), batch_size=generator.batch_size, device=device)

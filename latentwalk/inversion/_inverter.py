@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -18,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from latentwalk.generators import Generator, LatentSpace, decode_latents
+from latentwalk.generators import Generator, decode_latents
 from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
 from latentwalk.inversion._invert import invert_images, reconstruction_errors
 from latentwalk.inversion._plan import InversionPlan, resolve_loss
@@ -28,8 +27,6 @@ from latentwalk.inversion._store import RowStore, check_cache
 from latentwalk.utils import (
     check_latents,
     pack_module,
-    resolve_device,
-    resolve_precision,
     to_float,
     to_numpy,
     to_tensor,
@@ -53,10 +50,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Parameters
     ----------
     generator : Generator
-        The network.
-    latent_space : {"w", "w+", "z"}, default="w"
-        Where to look. Averages of W latents are meaningful; W+ fits better and leaves the manifold;
-        Z is for generators without a mapping network.
+        The network. It says in which space to search, where the network runs, in which precision,
+        and how many images at a time.
     max_iter : int, default=100
         Steps of the optimisation at most, for rows that gain as long. 0 gives the encoder alone,
         for previews.
@@ -77,18 +72,11 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Training steps of the encoder, of 64 samples each. 0 starts from the mean latent.
     fine_tune_iter : int, default=0
         Further steps of the encoder on the images given to `fit`. The encoder then knows them.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the generator's activations. "auto" is bfloat16 on CPUs that compute in it (about twice
-        as fast), float32 elsewhere.
-    batch_size : int or "auto", default="auto"
-        Images at a time; "auto" halves when memory runs out.
     n_jobs : int, default=None
         Batches at a time (`joblib`).
     cache_dir : path-like, default=None
         Folder in which finished rows are kept, found again by the content of their image. It holds
         latents of private images. Set `random_state` too: another encoder is another run.
-    device : str or torch.device, default=None
-        None is "cuda" where there is one.
     random_state : int, RandomState instance or None, default=None
         Of the encoder's training.
     verbose : bool, default=False
@@ -136,7 +124,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     _parameter_constraints = {  # noqa: RUF012
         "generator": [Generator],
-        "latent_space": [StrOptions({"w", "w+", "z"})],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "loss": [StrOptions({"auto", "pixels", "lpips"})],
         "regularization": [Interval(Real, 0, None, closed="left")],
@@ -145,11 +132,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "on_poor": [StrOptions({"warn", "raise", "flag"})],
         "encoder_iter": [Interval(Integral, 0, None, closed="left")],
         "fine_tune_iter": [Interval(Integral, 0, None, closed="left")],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_jobs": [Integral, None],
         "cache_dir": [str, os.PathLike, None],
-        "device": [str, torch.device, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -158,7 +142,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self,
         generator: Generator,
         *,
-        latent_space: LatentSpace = "w",
         max_iter: int = 100,
         loss: str = "auto",
         regularization: float = 0.015,
@@ -167,16 +150,12 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         on_poor: str = "warn",
         encoder_iter: int = 500,
         fine_tune_iter: int = 0,
-        precision: str = "auto",
-        batch_size: int | str = "auto",
         n_jobs: int | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
-        device: str | torch.device | None = None,
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
         self.generator = generator
-        self.latent_space = latent_space
         self.max_iter = max_iter
         self.loss = loss
         self.regularization = regularization
@@ -185,11 +164,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.on_poor = on_poor
         self.encoder_iter = encoder_iter
         self.fine_tune_iter = fine_tune_iter
-        self.precision = precision
-        self.batch_size = batch_size
         self.n_jobs = n_jobs
         self.cache_dir = cache_dir
-        self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
@@ -213,12 +189,12 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         images = validate_images(self, X, image_shape=self.generator.image_shape)
         if self.cache_dir is not None:
             check_cache(self.cache_dir)
-        self._n_features_out = self.generator.n_latent_features(self.latent_space)
-        device = resolve_device(self.device)
+        self._n_features_out = self.generator.n_latent_features
+        device = self.generator.device
         rng = torch_generator(self.random_state, device)
         self._preconditioner, self._spread = None, 1.0
-        self._spread = feature_spread(self._plan(device).objective(device), rng)
-        objective = self._plan(device).objective(device)
+        self._spread = feature_spread(self._plan().objective(device), rng)
+        objective = self._plan().objective(device)
         self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
             real, steps = to_tensor(images, device), self.fine_tune_iter
@@ -294,13 +270,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             Images in [0, 1].
         """
         check_is_fitted(self, "_n_features_out")
-        return decode_latents(
-            self.generator,
-            check_latents(W, self._n_features_out),
-            latent_space=self.latent_space,
-            batch_size=self.batch_size,
-            device=self.device,
-        )
+        return decode_latents(self.generator, check_latents(W, self._n_features_out))
 
     def reconstruction_error(
         self, X: ArrayLike, W: ArrayLike, *, metric: str = "pixel"
@@ -335,21 +305,19 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         images = validate_images(self, X, image_shape=self.generator.image_shape, reset=False)
         return np.ascontiguousarray(to_float(images))
 
-    def _plan(self, device: torch.device) -> InversionPlan:
+    def _plan(self) -> InversionPlan:
         return InversionPlan(
             generator=self.generator,
-            latent_space=self.latent_space,
             loss=resolve_loss(self.loss, self.generator),
             regularization=float(self.regularization) * self._spread,
-            precision=resolve_precision(self.precision, device),
+            precision=self.generator.precision,
             max_iter=self.max_iter,
             tol=float(self.tol),
             preconditioner=self._preconditioner,
         )
 
     def _invert(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        device = resolve_device(self.device)
-        plan = self._plan(device)
+        plan = self._plan()
         store = (
             None
             if self.cache_dir is None
@@ -359,8 +327,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             plan,
             self.encoder_,
             images,
-            device=device,
-            batch_size=self.batch_size,
             n_jobs=self.n_jobs,
             store=store,
             verbose=self.verbose,
@@ -369,15 +335,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _errors(
         self, images: NDArray[np.float32], W: NDArray[np.float32], metric: str
     ) -> NDArray[np.float32]:
-        return reconstruction_errors(
-            self.generator,
-            self.latent_space,
-            images,
-            W,
-            metric=metric,
-            device=resolve_device(self.device),
-            batch_size=self.batch_size,
-        )
+        return reconstruction_errors(self.generator, images, W, metric=metric)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

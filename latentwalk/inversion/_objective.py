@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentwalk.features import lpips_features
-from latentwalk.generators import Generator, LatentSpace
+from latentwalk.generators import Generator
 
 Loss = Literal["pixels", "lpips"]
 LPIPS_WEIGHT = 0.05
@@ -63,21 +63,18 @@ class Objective:
     Attributes
     ----------
     generator : Generator
-        G.
-    latent_space : {"w", "w+", "z"}
-        Of the latents.
+        G, and the space of the latents.
     features : callable
         Images (n, c, h, w) to features (n, m) whose squared Euclidean distance is minimised.
     regularization : float
         Weight of the mean squared latent, in standard deviations from the mean.
     mean, std : Tensor of shape (n_latent_features,)
-        Of the latents, see `latent_scale`.
+        Moments of the latents under the generator.
     autocast : torch.autocast
         The precision of the generator.
     """
 
     generator: Generator
-    latent_space: LatentSpace
     features: Callable[[Tensor], Tensor]
     regularization: float
     mean: Tensor
@@ -91,7 +88,7 @@ class Objective:
 
     def images(self, latents: Tensor) -> Tensor:
         with self.autocast:
-            return self.generator.decode(latents, self.latent_space).float()
+            return self.generator.decode(latents).float()
 
     def __call__(self, latents: Tensor, target: Tensor) -> Tensor:
         """Value for each row, (n,); `target` are the features of the images, (n, m)."""

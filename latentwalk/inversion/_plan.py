@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from latentwalk.generators import Generator, LatentSpace
+from latentwalk.generators import Generator
 from latentwalk.inversion._objective import FEATURES, Loss, Objective
-from latentwalk.inversion._prior import latent_scale
 from latentwalk.utils import autocast, to_numpy
 
 # Below this side LPIPS sees little but its own enlargement of the image.
@@ -25,7 +24,6 @@ class InversionPlan:
     """Everything that an inversion depends on beside the images; picklable and small."""
 
     generator: Generator
-    latent_space: LatentSpace
     loss: Loss
     regularization: float
     precision: str
@@ -34,10 +32,9 @@ class InversionPlan:
     preconditioner: NDArray[np.float32] | None
 
     def objective(self, device: torch.device) -> Objective:
-        mean, std = latent_scale(self.generator, self.latent_space)
+        mean, std = self.generator.latent_moments
         return Objective(
             generator=self.generator,
-            latent_space=self.latent_space,
             features=FEATURES[self.loss],
             regularization=self.regularization,
             mean=torch.tensor(mean, device=device),
@@ -50,7 +47,8 @@ class InversionPlan:
         arrays = {name: to_numpy(value) for name, value in encoder.state_dict().items()}
         if self.preconditioner is not None:
             arrays["preconditioner"] = self.preconditioner
-        digest = hashlib.sha256(self.generator.sha256.encode())
+        identity = f"{self.generator.sha256} {self.generator.latent_space}"
+        digest = hashlib.sha256(identity.encode())
         for name, array in sorted(arrays.items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         held = ("generator", "preconditioner")

@@ -84,5 +84,4 @@ def _probe(objective: Objective, rng: torch.Generator) -> Tensor:
 
 
 def _draw(objective: Objective, rng: torch.Generator) -> Tensor:
-    drawn = draw_latents(objective.generator, objective.latent_space, BATCH_SIZE, rng)
-    return widen(drawn, objective.generator, objective.latent_space)
+    return widen(draw_latents(objective.generator, BATCH_SIZE, rng), objective.generator)

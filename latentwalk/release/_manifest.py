@@ -15,10 +15,9 @@ from sklearn.pipeline import Pipeline
 # By name, so that a new parameter stays out until somebody has decided that it is public. Seeds,
 # devices, paths, weights and everything that is fitted stay out.
 PUBLIC_PARAMETERS = {
-    "GANInverter": ("latent_space", "max_iter", "loss", "regularization", "encoder_iter"),
+    "GANInverter": ("max_iter", "loss", "regularization", "encoder_iter"),
     "KSameAggregator": ("k", "method"),
     "GuidedWalker": (
-        "latent_space",
         "objective",
         "identity_weight",
         "class_weight",
@@ -33,7 +32,7 @@ PUBLIC_PARAMETERS = {
         "duplicate_distance",
         "truncation_psi",
     ),
-    "GANDecoder": ("latent_space", "output_dtype"),
+    "GANDecoder": ("output_dtype",),
 }
 # Rates, and not counts, in the digits of the page: all digits of a rate are a fraction, and its
 # denominator is the number of patients.
@@ -112,8 +111,10 @@ def public_step(step: Any) -> dict[str, Any]:
     if name not in PUBLIC_PARAMETERS:
         return {"step": "another step"}
     values = step.get_params(deep=False)
-    public = [p for p in PUBLIC_PARAMETERS[name] if p in values]
-    facts = {"step": name, "parameters": {p: plain(values[p]) for p in public}}
+    public = {p: plain(values[p]) for p in PUBLIC_PARAMETERS[name] if p in values}
+    if hasattr(values.get("generator"), "latent_space"):
+        public = {"latent_space": values["generator"].latent_space} | public
+    facts = {"step": name, "parameters": public}
     return facts | {"k_counts": what_k_counts(step)} if "k" in public else facts
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentwalk.utils import check_images, check_targets, resolve_device, resolve_precision
+from latentwalk.utils import check_images, check_targets
 from latentwalk.utils._guides import Guide, freeze_guide, is_fitted_guide
 from latentwalk.walking._engine import WalkEngine, path_latents
 from latentwalk.walking._examine import Bounds, Examiner, Points
@@ -102,11 +102,11 @@ class WalkFitting:
         if identity is None:
             check_unguided(self.max_identity, self.selection)
         W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
-        width = self.generator.n_latent_features(self.latent_space)
+        width = self.generator.n_latent_features
         if W.shape[1] != width:
             raise ValueError(
                 f"W has {W.shape[1]} features; latents of this generator have {width} in "
-                f"latent_space={self.latent_space!r}"
+                f"latent_space={self.generator.latent_space!r}"
             )
         labels = check_targets(y, len(W))
         images = None if X_real is None else self._real_images(X_real)
@@ -123,15 +123,8 @@ class WalkFitting:
         """W, drawn towards the mean latent."""
         if self.truncation_psi is None or self.truncation_psi == 1:
             return W
-        mean = self._latent_moments()[0]
+        mean = self.generator.latent_moments[0]
         return (mean + np.float32(self.truncation_psi) * (W - mean)).astype(np.float32)
-
-    def _latent_moments(self: Any) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of each latent feature under the generator."""
-        if self.latent_space == "z":
-            return np.zeros(1, np.float32), np.ones(1, np.float32)
-        repeats = self.generator.num_ws if self.latent_space == "w+" else 1
-        return np.tile(self.generator.w_mean, repeats), np.tile(self.generator.w_std, repeats)
 
     def _fit_guides(
         self: Any, images: NDArray[Any] | None, labels: NDArray[Any] | None, groups: Any
@@ -159,10 +152,10 @@ class WalkFitting:
         guide = getattr(self, f"{name}_")
         if guide is None:
             return None
-        return freeze_guide(guide, name, self._image_shape(), resolve_device(self.device))
+        return freeze_guide(guide, name, self._image_shape(), self.generator.device)
 
     def _decode(self: Any, latents: Any) -> Any:
-        return self.generator.decode(latents, self.latent_space)
+        return self.generator.decode(latents)
 
     def _examiner(self: Any, images: NDArray[Any] | None) -> Examiner:
         """What measures points."""
@@ -171,8 +164,8 @@ class WalkFitting:
             self._guide("identity_classifier"),
             self._guide("label_classifier"),
             images,
-            device=resolve_device(self.device),
-            batch_size=self.batch_size,
+            device=self.generator.device,
+            batch_size=self.generator.batch_size,
             verbose=self.verbose,
         )
 
@@ -194,12 +187,12 @@ class WalkFitting:
             self.learning_rate,
             self.points_per_step,
             self.tol,
-            self.batch_size,
+            self.generator.batch_size,
             examiner.device,
             int(rng.randint(np.iinfo(np.int32).max)),
             self.verbose,
             None if real is None else make_repulsion(real, self.repulsion),
-            resolve_precision(self.precision, examiner.device),
+            self.generator.precision,
         )
 
     def _lay_paths(
@@ -276,7 +269,7 @@ class WalkFitting:
             self.path_class_proba_ = label
         if examiner.has_real:
             self.path_distance_ = distance
-        mean, std = self._latent_moments()
+        mean, std = self.generator.latent_moments
         scaled = (self.paths_ - mean) / np.maximum(std, 1e-12)
         self.manifold_distance_ = np.sqrt(np.square(scaled).mean(axis=2))
         inner = np.zeros(identity.shape, bool)

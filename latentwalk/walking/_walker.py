@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -95,17 +94,8 @@ nn.Module
     duplicate_distance : float, default=0.02
         Points whose image is this near to a real one (root mean square over pixels in [0, 1]) are
         not released: near-exact duplicates, by an absolute rule. Needs `X_real`.
-    latent_space : {"w", "w+", "z"}, default="w"
-        Of the latents.
     truncation_psi : float or None, default=None
         Draw the prototypes towards the mean latent before the walk; 1 or None leaves them.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the generator's activations in the steps of a walk; points are measured in float32.
-        "auto" is bfloat16 on CPUs that compute in it, float32 elsewhere.
-    batch_size : int or "auto", default="auto"
-        Images at once.
-    device : str or torch.device, default=None
-        None is "cuda" where there is one, else "cpu".
     random_state : int, RandomState instance or None, default=None
         Seeds tours, steps and samples.
     verbose : bool or int, default=False
@@ -170,7 +160,7 @@ nn.Module
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "generator": [HasMethods(["decode", "n_latent_features"])],
+        "generator": [HasMethods(["decode"])],
         "identity_classifier": "no_validation",
         "label_classifier": "no_validation",
         "n_points": [Interval(Integral, 3, None, closed="left")],
@@ -190,11 +180,7 @@ nn.Module
         "max_identity": [Interval(Real, 0, 1, closed="right"), None],
         "n_retries": [Interval(Integral, 0, None, closed="left")],
         "duplicate_distance": [Interval(Real, 0, None, closed="left")],
-        "latent_space": [StrOptions({"w", "w+", "z"})],
         "truncation_psi": [Interval(Real, 0, 1, closed="right"), None],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "device": [str, torch.device, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -222,11 +208,7 @@ nn.Module
         max_identity: float | None = None,
         n_retries: int = 2,
         duplicate_distance: float = 0.02,
-        latent_space: str = "w",
         truncation_psi: float | None = None,
-        precision: str = "auto",
-        batch_size: int | str = "auto",
-        device: str | torch.device | None = None,
         random_state: Any = None,
         verbose: bool | int = False,
     ) -> None:
@@ -250,11 +232,7 @@ nn.Module
         self.max_identity = max_identity
         self.n_retries = n_retries
         self.duplicate_distance = duplicate_distance
-        self.latent_space = latent_space
         self.truncation_psi = truncation_psi
-        self.precision = precision
-        self.batch_size = batch_size
-        self.device = device
         self.random_state = random_state
         self.verbose = verbose
 

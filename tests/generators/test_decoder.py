@@ -32,8 +32,8 @@ def latents():
 
 
 def test_rows_are_aligned_and_independent_of_their_batch(decoder_generator, latents):
-    X = GANDecoder(decoder_generator, batch_size=70).fit_transform(latents)
-    small = GANDecoder(decoder_generator, batch_size=3).fit_transform(latents)
+    X = GANDecoder(decoder_generator.using(batch_size=70)).fit_transform(latents)
+    small = GANDecoder(decoder_generator.using(batch_size=3)).fit_transform(latents)
     assert X.shape == (70, 1, 8, 8)
     assert X.dtype == np.float32
     np.testing.assert_allclose(X, small, atol=1e-6)
@@ -66,10 +66,10 @@ def test_latents_of_another_width_are_refused(decoder_generator):
 def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, latents, monkeypatch):
     decode = type(decoder_generator).decode
 
-    def limited(self, w, space="w"):
+    def limited(self, w):
         if len(w) > 20:
             raise torch.OutOfMemoryError("too many rows")
-        return decode(self, w, space)
+        return decode(self, w)
 
     expected = GANDecoder(decoder_generator).fit_transform(latents)
     monkeypatch.setattr(type(decoder_generator), "decode", limited)
@@ -77,7 +77,7 @@ def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, late
         X = GANDecoder(decoder_generator).fit_transform(latents)
     np.testing.assert_allclose(X, expected, atol=1e-6)
     with pytest.raises(torch.OutOfMemoryError):
-        GANDecoder(decoder_generator, batch_size=64).fit_transform(latents)
+        GANDecoder(decoder_generator.using(batch_size=64)).fit_transform(latents)
 
 
 def test_fitting_changes_neither_parameters_nor_input(decoder_generator, latents):

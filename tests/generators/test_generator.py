@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import GANDecoder, Generator, load_generator
-from latentwalk.generators import _cache
+from latentwalk.generators import _sources, decode_latents
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from sklearn.base import clone
 from torch import nn
@@ -33,7 +33,8 @@ def saved(tmp_path) -> Generator:
 def test_attributes(saved):
     assert saved.image_shape == (1, 8, 8)
     assert (saved.z_dim, saved.w_dim, saved.num_ws, saved.n_classes) == (5, 7, 4, 0)
-    assert [saved.n_latent_features(space) for space in ("w", "w+", "z")] == [7, 28, 5]
+    spaces = [saved.using(latent_space=space) for space in ("w", "w+", "z")]
+    assert [generator.n_latent_features for generator in spaces] == [7, 28, 5]
     assert repr(saved).startswith("Generator('network.safetensors', 1x8x8, w_dim=7")
 
 
@@ -65,14 +66,16 @@ def test_images_are_in_the_unit_range_and_follow_the_network(saved):
 def test_extended_latents_differ_by_row(saved):
     w = torch.randn(2, 7)
     extended = w[:, None].expand(-1, 4, -1).clone()
-    torch.testing.assert_close(saved.decode(extended.flatten(1), "w+"), saved.synthesis(w))
+    wide = saved.using(latent_space="w+")
+    torch.testing.assert_close(wide.decode(extended.flatten(1)), saved.synthesis(w))
     extended[:, -1] += 1
-    assert not torch.allclose(saved.decode(extended.flatten(1), "w+"), saved.synthesis(w))
+    assert not torch.allclose(wide.decode(extended.flatten(1)), saved.synthesis(w))
 
 
 def test_z_goes_through_the_mapping(saved):
     z = torch.randn(2, 5)
-    torch.testing.assert_close(saved.decode(z, "z"), saved.synthesis(saved.mapping(z)))
+    decoded = saved.using(latent_space="z").decode(z)
+    torch.testing.assert_close(decoded, saved.synthesis(saved.mapping(z)))
 
 
 def test_truncation_draws_towards_the_mean_latent(saved):
@@ -94,8 +97,78 @@ def test_synthesis_is_differentiable_and_the_network_frozen(saved):
 
 def test_moments_are_those_of_the_mapping(saved):
     w = saved.mapping(torch.randn(20000, 5)).detach().numpy()
-    np.testing.assert_allclose(saved.w_mean, w.mean(0), atol=0.05)
-    np.testing.assert_allclose(saved.w_std, w.std(0), atol=0.05)
+    mean, std = saved.latent_moments
+    np.testing.assert_allclose(mean, w.mean(0), atol=0.05)
+    np.testing.assert_allclose(std, w.std(0), atol=0.05)
+    wide = saved.using(latent_space="w+")
+    np.testing.assert_array_equal(wide.latent_moments, np.tile([mean, std], 4))
+    np.testing.assert_array_equal(
+        saved.using(latent_space="z").latent_moments, [np.zeros(5), np.ones(5)]
+    )
+
+
+def test_deviations_can_be_divided_by():
+    """A network that ignores most of z gives a feature of w that is constant."""
+    network = make_network()
+    with torch.no_grad():
+        network.mapping.fc1.weight[0] = 0
+    _, std = Generator.from_stylegan2(network).latent_moments
+    assert std[0] == pytest.approx(1e-3 * std.max())
+
+
+@pytest.mark.parametrize("latent_space", ["w", "w+", "z"])
+def test_samples_are_the_images_of_their_latents(saved, latent_space):
+    generator = saved.using(latent_space=latent_space)
+    X, W = generator.sample(3, random_state=0)
+    assert W.shape == (3, generator.n_latent_features)
+    np.testing.assert_allclose(decode_latents(generator, W), X, atol=1e-6)
+    np.testing.assert_allclose(saved.sample(3, random_state=0)[0], X, atol=1e-6)
+
+
+def test_truncated_samples_have_no_z(saved):
+    with pytest.raises(ValueError, match="cannot be truncated"):
+        saved.using(latent_space="z").sample(2, truncation_psi=0.5)
+
+
+def test_handles_of_other_spaces_are_others_and_those_that_run_elsewhere_are_not(saved):
+    elsewhere = saved.using(device="cpu", precision="bfloat16", batch_size=3)
+    assert elsewhere == saved and hash(elsewhere) == hash(saved)
+    assert (elsewhere.precision, elsewhere.batch_size) == ("bfloat16", 3)
+    assert elsewhere.device == torch.device("cpu")
+    wide = elsewhere.using(latent_space="w+")
+    assert wide != saved and joblib.hash(wide) != joblib.hash(elsewhere)
+    again = pickle.loads(pickle.dumps(wide))
+    assert again == wide
+    assert (again.latent_space, again.precision, again.batch_size) == ("w+", "bfloat16", 3)
+    assert "latent_space='w+'" in repr(wide)
+
+
+def test_load_generator_takes_what_using_takes(saved):
+    given = {"latent_space": "z", "device": "cpu", "precision": "float32", "batch_size": 2}
+    generator = load_generator(saved.path, **given)
+    assert {name: getattr(generator, name) for name in given} == {
+        **given,
+        "device": torch.device("cpu"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"latent_space": "s"}, "latent_space='s'; expected one of"),
+        ({"device": "toaster"}, "device='toaster'; expected a torch device"),
+        ({"precision": "half"}, "precision='half'; expected 'auto', 'float32' or 'bfloat16'"),
+        ({"batch_size": 0}, "batch_size=0; expected a positive integer or 'auto'"),
+    ],
+)
+def test_wrong_uses_are_refused_at_once(saved, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        saved.using(**wrong)
+
+
+def test_arrays_are_not_decoded_as_tensors(saved):
+    with pytest.raises(TypeError, match=r"ndarray; expected a torch\.Tensor.*decode_latents"):
+        saved.decode(np.zeros((2, 7), np.float32))
 
 
 def test_class_conditional_generators_need_classes(tmp_path):
@@ -109,7 +182,7 @@ def test_class_conditional_generators_need_classes(tmp_path):
             generator.mapping(z, outside)
     assert not torch.allclose(generator.mapping(z, [0, 0]), generator.mapping(z, [1, 1]))
     with pytest.raises(ValueError, match="does not say the class"):
-        generator.n_latent_features("z")
+        generator.using(latent_space="z")
     assert generator.sample(4, random_state=0)[0].shape == (4, 1, 8, 8)
 
 
@@ -148,7 +221,7 @@ def test_a_network_held_by_value_survives_pickling(decoder_generator):
 
 
 def test_a_moved_file_is_found_again_by_hash(saved, tmp_path):
-    _cache.load_network.cache_clear()
+    _sources.load_network.cache_clear()
     moved = tmp_path / "moved.safetensors"
     (tmp_path / "network.safetensors").rename(moved)
     with pytest.raises(FileNotFoundError, match="relocate"):
@@ -195,9 +268,7 @@ def test_wrong_latents_are_refused(saved):
     with pytest.raises(ValueError, match=r"expected \(n, 7\) or \(n, 4, 7\)"):
         saved.synthesis(torch.zeros(2, 6))
     with pytest.raises(ValueError, match=r"expected \(n, 28\) in 'w\+'"):
-        saved.decode(torch.zeros(2, 7), "w+")
-    with pytest.raises(ValueError, match="expected one of"):
-        saved.decode(torch.zeros(2, 7), "s")
+        saved.using(latent_space="w+").decode(torch.zeros(2, 7))
 
 
 def test_only_stylegan2_is_saved(decoder_generator, tmp_path):

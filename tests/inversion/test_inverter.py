@@ -28,7 +28,8 @@ from expected_failures import DRAWS_OTHER_WIDTHS_FOR_TRANSFORMERS, fixed_width
 GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=(1, 8, 8))
 
 
-def make_inverter(generator=GENERATOR, **params):
+def make_inverter(generator=GENERATOR, precision="auto", batch_size="auto", **params):
+    generator = generator.using(precision=precision, batch_size=batch_size)
     return GANInverter(generator, **{"encoder_iter": 40, "random_state": 0} | params)
 
 
@@ -92,7 +93,7 @@ def test_every_stage_helps(samples):
 
 def test_untrained_encoder_gives_the_mean_latent(samples):
     W = make_inverter(encoder_iter=0, max_iter=0).fit_transform(samples[0])
-    np.testing.assert_allclose(W, np.tile(GENERATOR.w_mean, (40, 1)), atol=1e-6)
+    np.testing.assert_allclose(W, np.tile(GENERATOR.latent_moments[0], (40, 1)), atol=1e-6)
 
 
 def test_encoder_alone_is_the_same_in_any_batch(samples):
@@ -101,7 +102,7 @@ def test_encoder_alone_is_the_same_in_any_batch(samples):
     whole = inverter.transform(X)
     for rows in ([7], [39, 7], range(5, 30), range(39, -1, -1)):
         np.testing.assert_array_equal(inverter.transform(X[list(rows)]), whole[list(rows)])
-    inverter.set_params(batch_size=3)
+    inverter.set_params(generator=GENERATOR.using(batch_size=3))
     np.testing.assert_array_equal(inverter.transform(X), whole)
 
 
@@ -112,7 +113,7 @@ def test_optimised_rows_do_not_depend_on_their_batch(samples, precision):
     whole = inverter.transform(X)
     for rows in ([7], list(range(39, -1, -1))):
         np.testing.assert_allclose(inverter.transform(X[rows]), whole[rows], atol=1e-4)
-    inverter.set_params(batch_size=7)
+    inverter.set_params(generator=inverter.generator.using(batch_size=7))
     np.testing.assert_allclose(inverter.transform(X), whole, atol=1e-4)
 
 
@@ -136,8 +137,7 @@ def test_more_steps_never_raise_the_objective(samples):
     for max_iter in (0, 3, 13, 40):
         inverter = make_inverter(max_iter=max_iter, regularization=0, tol=0, precision="float32")
         W = inverter.fit_transform(X)
-        plan = inverter._plan(torch.device("cpu"))
-        objective = plan.objective(torch.device("cpu"))
+        objective = inverter._plan().objective(torch.device("cpu"))
         target = objective.features(torch.as_tensor(X))
         errors.append(objective(torch.as_tensor(W), target).numpy())
     assert (np.diff(errors, axis=0) <= 1e-7).all()
@@ -321,7 +321,7 @@ def test_an_interrupted_inversion_goes_on(samples, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         inverter.fit_transform(X)
     # recognised by content: in another order, and with another batch size
-    inverter.set_params(batch_size=40)
+    inverter.set_params(generator=GENERATOR.using(batch_size=40))
     W = inverter.fit_transform(X[::-1])
     assert calls == [10, 10, 10, 20]
     np.testing.assert_array_equal(inverter.fit_transform(X[::-1]), W)
@@ -354,8 +354,8 @@ def test_rows_of_a_stylegan2_do_not_depend_on_their_batch(loss, precision):
     """Kernels round otherwise in the smallest batches, and networks with kinks make much of it."""
     generator = load_generator(dermoscopy_generator_path())
     X, _ = generator.sample(17, random_state=3)
-    inverter = make_inverter(generator, encoder_iter=3, max_iter=12, tol=0)
-    inverter.set_params(loss=loss, precision=precision).fit(X)
+    settings = {"encoder_iter": 3, "max_iter": 12, "tol": 0, "loss": loss}
+    inverter = make_inverter(generator, precision, **settings).fit(X)
     whole = inverter.transform(X)
     for rows in ([2], [4, 2, 1]):
         np.testing.assert_allclose(inverter.transform(X[rows]), whole[rows], atol=1e-4)

@@ -34,9 +34,12 @@ GENERATOR = make_stylegan2()
 X, _ = GENERATOR.sample(8, random_state=1)
 
 
-def make_inverter(**params):
-    defaults = {"encoder_iter": 30, "max_iter": 30, "random_state": 0, "precision": "float32"}
-    return GANInverter(GENERATOR, **(defaults | params))
+def make_inverter(latent_space="w", batch_size="auto", **params):
+    generator = GENERATOR.using(
+        latent_space=latent_space, batch_size=batch_size, precision="float32"
+    )
+    defaults = {"encoder_iter": 30, "max_iter": 30, "random_state": 0}
+    return GANInverter(generator, **(defaults | params))
 
 
 def error(images, found):
@@ -47,12 +50,12 @@ def error(images, found):
 def test_each_space_finds_latents_whose_images_are_near(latent_space):
     inverter = make_inverter(latent_space=latent_space)
     W = inverter.fit_transform(X)
-    assert W.shape == (8, GENERATOR.n_latent_features(latent_space))
+    assert W.shape == (8, inverter.generator.n_latent_features)
     assert list(inverter.get_feature_names_out())[-1] == f"ganinverter{W.shape[1] - 1}"
     spread = np.median(error(X, X.mean(0)))
     assert np.median(inverter.reconstruction_error_) < 0.4 * spread
     # the errors are of what the latents decode to in this space
-    decoded = GANDecoder(GENERATOR, latent_space=latent_space).fit(W).transform(W)
+    decoded = GANDecoder(inverter.generator).fit(W).transform(W)
     np.testing.assert_allclose(inverter.reconstruction_error_, error(X, decoded), atol=1e-6)
     start = make_inverter(latent_space=latent_space, max_iter=0)
     start.fit_transform(X)
@@ -73,7 +76,7 @@ def test_more_layers_of_their_own_fit_better():
     rng = np.random.default_rng(0)
     w = GENERATOR.mapping(torch.as_tensor(rng.normal(size=(24, 8)), dtype=torch.float32))
     mixed = w.reshape(4, 6, -1)[:, : GENERATOR.num_ws].flatten(1)
-    images = GENERATOR.decode(mixed, "w+").detach().numpy()
+    images = GENERATOR.using(latent_space="w+").decode(mixed).detach().numpy()
     errors = {}
     for latent_space in ("w", "w+"):
         inverter = make_inverter(latent_space=latent_space, regularization=0, tol=0)
@@ -101,7 +104,8 @@ def test_the_encoder_takes_any_number_of_steps(n_iter):
 
 
 def test_an_untrained_encoder_starts_at_the_mean_of_each_space():
-    means = {"w+": np.tile(GENERATOR.w_mean, GENERATOR.num_ws), "z": np.zeros(8)}
+    w_mean = GENERATOR.latent_moments[0]
+    means = {"w+": np.tile(w_mean, GENERATOR.num_ws), "z": np.zeros(8)}
     for latent_space, mean in means.items():
         inverter = make_inverter(latent_space=latent_space, encoder_iter=0, max_iter=0)
         W = inverter.fit_transform(X)
@@ -142,7 +146,7 @@ def test_a_cached_step_does_not_optimise_again(tmp_path, monkeypatch):
     assert len(calls) == 1
     again = clone(pipe)
     # what another session would hold: equal, and no object of this one
-    again.set_params(invert__generator=pickle.loads(pickle.dumps(GENERATOR)))
+    again.set_params(invert__generator=pickle.loads(pickle.dumps(steps[0][1].generator)))
     np.testing.assert_array_equal(again.fit_transform(X.copy()), first)
     assert len(calls) == 1
     inverter = again.named_steps["invert"]

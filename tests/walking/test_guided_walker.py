@@ -32,9 +32,9 @@ IDENTITY = IdentityClassifier(max_iter=8, width=8, augmentation=None, random_sta
 LABEL = LabelClassifier(max_iter=8, width=8, augmentation=None, random_state=0).fit(X, Y)
 
 
-def make_walker(**parameters):
+def make_walker(generator=GENERATOR, **parameters):
     defaults = {"n_points": 12, "max_iter": 10, "random_state": 0, "label_classifier": LABEL}
-    return GuidedWalker(GENERATOR, IDENTITY, **(defaults | parameters))
+    return GuidedWalker(generator, IDENTITY, **(defaults | parameters))
 
 
 def on_path(walker, point, path):
@@ -215,7 +215,7 @@ def test_runs_repeat_and_do_not_depend_on_the_batch():
     first = make_walker(tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
     second = make_walker(tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
     np.testing.assert_array_equal(first.paths_, second.paths_)
-    small = make_walker(tol=1e-2, max_iter=40, batch_size=4).fit(PROTOTYPES, Y)
+    small = make_walker(GENERATOR.using(batch_size=4), tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
     np.testing.assert_allclose(small.paths_, first.paths_, atol=1e-4)
 
 

@@ -19,9 +19,9 @@ torch.manual_seed(0)
 GUIDE = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
 
 
-def make_walker(**parameters):
+def make_walker(batch_size="auto", **parameters):
     defaults = {"n_points": 16, "max_iter": 40, "length_weight": 0.1, "random_state": 0}
-    return GuidedWalker(GENERATOR, GUIDE, **(defaults | parameters))
+    return GuidedWalker(GENERATOR.using(batch_size=batch_size), GUIDE, **(defaults | parameters))
 
 
 def nearest(walker):

@@ -28,9 +28,10 @@ GUIDE = nn.Sequential(nn.Flatten(), nn.Linear(16, 5))
 X, W = GENERATOR.sample(16, random_state=0)
 
 
-def fit(precision, **parameters):
+def fit(precision, batch_size="auto", **parameters):
+    generator = GENERATOR.using(precision=precision, batch_size=batch_size)
     settings = {"n_points": 12, "max_iter": 20, "length_weight": 0.1, "random_state": 0}
-    walker = GuidedWalker(GENERATOR, GUIDE, precision=precision, **(settings | parameters))
+    walker = GuidedWalker(generator, GUIDE, **(settings | parameters))
     Watched.calls.clear()
     return walker.fit(W[:6], X_real=X)
 
@@ -81,5 +82,5 @@ def test_auto_is_half_precision_on_cpus_that_compute_in_it(monkeypatch):
 
 
 def test_another_precision_is_an_error():
-    with pytest.raises(ValueError, match="'precision' parameter"):
+    with pytest.raises(ValueError, match="precision='float16'; expected"):
         fit("float16")

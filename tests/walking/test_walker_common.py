@@ -20,17 +20,18 @@ class AnyWidth:
     """Stands in for a generator: the checks come with latents of many widths."""
 
     image_shape = (1, 4, 4)
-    num_ws = 1
-    w_mean = np.zeros(1, np.float32)
-    w_std = np.ones(1, np.float32)
+    latent_space = "w"
+    latent_moments = np.zeros(1, np.float32), np.ones(1, np.float32)
+    device, precision, batch_size = torch.device("cpu"), "float32", "auto"
 
     def __repr__(self):
         return "AnyWidth()"  # without an address: tests are named after it
 
-    def n_latent_features(self, latent_space):
+    @property
+    def n_latent_features(self):
         return AnyInt()
 
-    def decode(self, latents, latent_space):
+    def decode(self, latents):
         waves = torch.sin(torch.arange(16.0)[:, None] + latents.mean(dim=1))
         return (0.5 + 0.5 * waves.T).reshape(-1, 1, 4, 4)
 

@@ -59,9 +59,9 @@ class Snapshots:
         """Return the figures of a network by name, and write a sheet of its samples."""
         if self._sheets is None and self._test is None and self._features is None:
             return {}
-        generator = Generator.from_stylegan2(network)
+        generator = Generator.from_stylegan2(network, device=self._device)
         if self._sheets is not None:
-            write_sample_sheet(generator, self._sheets / f"samples-{step:07d}.png", self._device)
+            write_sample_sheet(generator, self._sheets / f"samples-{step:07d}.png")
         if self._test is None and self._features is None:
             return {}
         small, features = self._sample(generator)
@@ -79,27 +79,21 @@ class Snapshots:
         for start in range(0, self._n_samples, CHUNK):
             n = min(CHUNK, self._n_samples - start)
             y = None if self._y is None else self._y[start : start + n]
-            images, _ = generator.sample(n, y, random_state=rng, device=self._device)
+            images, _ = generator.sample(n, y, random_state=rng)
             small.append(coarse(images))
             if self._features is not None:
                 features.append(self._features.transform(images))
         return np.concatenate(small), np.concatenate(features or small)
 
 
-def write_sample_sheet(
-    generator: Generator,
-    path: Path,
-    device: torch.device | None = None,
-    *,
-    n_samples: int = 128,
-) -> None:
+def write_sample_sheet(generator: Generator, path: Path, *, n_samples: int = 128) -> None:
     """Write samples from the same latents each time, as a PNG grid of up to 16 columns.
 
     The classes of a conditional generator follow each other in rows; images of two or more than
     three channels show their first.
     """
     y = np.arange(n_samples) * generator.n_classes // n_samples if generator.n_classes else None
-    images, _ = generator.sample(n_samples, y, random_state=0, device=device)
+    images, _ = generator.sample(n_samples, y, random_state=0)
     if images.shape[1] not in (1, 3):
         images = images[:, :1]
     columns = min(MAX_SIDE, n_samples)

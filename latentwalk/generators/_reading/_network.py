@@ -128,16 +128,3 @@ def as_floats(state: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
         if not tensor.is_floating_point():
             raise ValueError(f"its tensor {name} holds {tensor.dtype}, expected floats")
     return {name: tensor.float().numpy() for name, tensor in state.items()}
-
-
-def stylegan2_spec(config: StyleGAN2Config) -> dict[str, Any]:
-    """Return a handle's public facts for a StyleGAN2 configuration."""
-    size = config.resolution
-    return {
-        "image_shape": (config.img_channels, size, size),
-        "w_dim": config.w_dim,
-        "z_dim": config.z_dim,
-        "num_ws": config.num_ws,
-        "n_classes": config.c_dim,
-        "output_range": (-1.0, 1.0),
-    }
