@@ -7,7 +7,35 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 
-from latentwalk.evaluation._pipeline_checks import CHECKS, Facts
+from latentwalk.evaluation._facts import Facts
+from latentwalk.evaluation._guide_checks import check_classes, check_guides, check_identity
+from latentwalk.evaluation._row_checks import (
+    check_patients,
+    check_patients_agree,
+    check_patients_reach,
+    check_rows,
+    warn_of_equal_images,
+)
+from latentwalk.evaluation._step_checks import (
+    check_generators,
+    check_order,
+    check_output,
+    check_parameters,
+)
+
+CHECKS = (
+    check_rows,
+    check_order,
+    check_parameters,
+    check_generators,
+    check_output,
+    check_patients_reach,
+    check_patients_agree,
+    check_patients,
+    check_identity,
+    check_guides,
+    check_classes,
+)
 
 
 def check_pipeline(
@@ -19,14 +47,15 @@ def check_pipeline(
 ) -> None:
     """Raise one error that lists everything that is known to go wrong.
 
-    Nothing is trained and nothing is changed. What is looked at: the images and the lengths of y
-    and groups, the parameters of the steps, their generators and latent spaces, the weights file
-    and its hash, the number of patients in every class, and the guides of the walk.
+    Nothing is trained and nothing is changed. It looks at the images, each of which is read once;
+    at y and groups; at the steps, their order, parameters, output, generators and latent spaces; at
+    the weights file and its hash; at the patients: that they reach the aggregator, agree wherever
+    they are given, and are enough in every class (k for a group, 2k for a walk); and at the guides.
 
     Parameters
     ----------
     pipe : Pipeline
-        Of latentwalk's steps; steps of your own are passed over.
+        A pipeline of latentwalk's steps; steps of your own are passed over.
     X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
         The real images.
     y : array-like of shape (n_samples,), default=None
@@ -34,7 +63,8 @@ def check_pipeline(
     groups : array-like of shape (n_samples,), default=None
         Patient ids.
     **fit_params
-        What ``pipe.fit_transform`` will get beside X and y, by the same names (``walk__X_real``).
+        What ``pipe.fit_transform`` will get besides X and y, by the same names (``walk__X_real``).
+        Without any of them, `groups` are taken as what all steps will get.
 
     Raises
     ------
@@ -42,6 +72,11 @@ def check_pipeline(
         When `pipe` is not a pipeline.
     ValueError
         With a numbered list of the problems.
+
+    Warns
+    -----
+    UserWarning
+        When X has pixel-equal images under the ids of different patients.
 
     Examples
     --------
@@ -66,3 +101,4 @@ def check_pipeline(
         lines = [f"{i}. {problem}" for i, problem in enumerate(problems, start=1)]
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise ValueError("\n".join([f"check_pipeline found {count}:", *lines]))
+    warn_of_equal_images(facts)

@@ -60,6 +60,12 @@ def undecided(transformer: Any, name: str) -> bool:
     return request is not None and request.requests.get(name, False) is None
 
 
+def takes(transformer: Any, name: str) -> bool:
+    """Return whether a transformer requests a name, with metadata routing on."""
+    request = getattr(get_routing_for_object(transformer), "fit", None)
+    return request is not None and bool(request.requests.get(name, False))
+
+
 def fit_parameters(transformer: Any) -> list[str]:
     """Return the names that a step's ``fit`` takes; "passthrough" takes none."""
     return list(signature(transformer.fit).parameters) if hasattr(transformer, "fit") else []

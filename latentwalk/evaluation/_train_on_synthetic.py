@@ -8,12 +8,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from latentwalk.datasets import split_patients
+from latentwalk.evaluation._check_pipeline import check_pipeline
 from latentwalk.evaluation._routing import release_params
 from latentwalk.evaluation._tstr import in_the_form_of
 from latentwalk.utils import check_groups, check_targets, to_float, validate_images
@@ -37,6 +40,9 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ``predict`` and ``score`` take real images. So cross-validation and grid search measure what a
     user of the release would get, and the privacy scores what it was bought with.
 
+    ``fit`` checks the release first, as `check_pipeline` does, on the patients that are left after
+    some are held out: every class still needs k of them, or 2k for a walk.
+
     Parameters
     ----------
     release : Pipeline or transformer
@@ -45,7 +51,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         metadata routing on, those that request them, and a step must say whether it does groups.
     classifier : classifier
         Cloned; it sees images in the form of ``X``: pass X as rows of features
-        ``(n_samples, n_channels * height * width)`` for scikit-learn's own classifiers.
+        ``(n_samples, n_channels * height * width)`` for scikit-learn's own classifiers. Where
+        classes are uneven, give it ``class_weight="balanced"``.
     auditor : PrivacyAuditor, default=None
         Cloned; None is ``PrivacyAuditor()``.
     holdout_size : float, default=0.3
@@ -126,7 +133,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a length differs, or there are too few patients to hold some out.
+            When a length differs, there are too few patients to hold some out, or the release
+            cannot be made of the others: `check_pipeline` says so before any work.
         """
         self._validate_params()
         if y is None:
@@ -184,11 +192,37 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "classifier_")
         return np.asarray(self.classifier_.predict_proba(self._check(X)[0]))
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the balanced accuracy on real images: the mean recall of the classes.
+
+        It is the accuracy where classes are equally frequent. Elsewhere accuracy hides a release
+        that never shows a rare class; ``scoring="accuracy"`` gives it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
+            Real images, in the form that ``fit`` had.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        score : float
+            In [0, 1]; higher is better.
+        """
+        predicted = self.predict(X)
+        return float(balanced_accuracy_score(y, predicted, sample_weight=sample_weight))
+
     def _make_release(
         self, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.intp] | None
     ) -> NDArray[Any]:
         release = clone(self.release)
         params = release_params(release, groups=groups, X_real=X)
+        if isinstance(release, Pipeline):
+            others = {name: value for name, value in params.items() if name != "groups"}
+            check_pipeline(release, X, y, groups, **others)
         X_syn = np.asarray(release.fit_transform(X, y, **params))
         if len(X_syn) != len(X):
             raise ValueError(
@@ -205,6 +239,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _check(self, X: Any, y: Any = "no_validation", *, reset: bool = False) -> tuple[Any, Any]:
         """Images as float32 in [0, 1] in the form that they came in, and classes."""
         n_least = 2 if reset else 1
+        if getattr(X, "ndim", None) == 4:
+            X = np.asarray(X)  # files are read once
         if np.asarray(X).ndim == 4:
             X = validate_images(self, X, reset=reset)
             y = _check_y(y, estimator=self) if reset else y

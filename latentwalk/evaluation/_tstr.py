@@ -19,7 +19,7 @@ def tstr_score(
     X_real: ArrayLike,
     y_real: ArrayLike,
     *,
-    scoring: Any = None,
+    scoring: Any = "balanced_accuracy",
 ) -> float:
     """Score on real images a classifier trained on synthetic ones.
 
@@ -39,13 +39,14 @@ def tstr_score(
         the one in which the classifier sees the synthetic images too.
     y_real : array-like of shape (n_real,)
         The classes.
-    scoring : str or callable, default=None
+    scoring : str, callable or None, default="balanced_accuracy"
         As in `sklearn.model_selection.cross_val_score`; None is the classifier's own ``score``.
+        Accuracy hides a release that never shows a rare class, balanced accuracy does not.
 
     Returns
     -------
     score : float
-        Of the scorer.
+        What the scorer gives.
 
     Raises
     ------

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import sklearn
 from latentwalk import (
     GANDecoder,
     GANInverter,
@@ -79,10 +82,10 @@ def test_a_pipeline_in_order_passes(balanced):
 
 def test_what_is_no_array_is_named(balanced):
     assert problems(make_pipe(), "scans/")[0].startswith("1. X has dtype")
-    (found,) = problems(make_pipe(), **balanced, walk__X_real=5)
+    (found,) = problems(make_pipe(), balanced["X"], balanced["y"], walk__X_real=5)
     assert found == "1. walk__X_real is a int; expected a row for each row of X"
     own = Pipeline([("own", FunctionTransformer()), *make_pipe().steps])
-    assert check_pipeline(own, **balanced, own__verbose=True) is None
+    assert check_pipeline(own, balanced["X"], balanced["y"], own__verbose=True) is None
 
 
 def test_nothing_is_changed(balanced):
@@ -145,15 +148,17 @@ def test_patients_are_counted_and_not_rows(balanced):
 def test_an_unfitted_guide_needs_the_real_images(balanced):
     pipe = make_pipe(walk__identity_classifier=IdentityClassifier())
     assert "pass walk__X_real" in problems(pipe, **balanced)[0]
-    assert check_pipeline(pipe, **balanced, walk__X_real=balanced["X"]) is None
+    params = {"ksame__groups": balanced["groups"], "walk__X_real": balanced["X"]}
+    assert check_pipeline(pipe, **balanced, **params) is None
 
 
 def test_a_repulsion_stands_in_for_an_identity_guide(balanced):
     pipe = make_pipe(walk__identity_classifier=None, walk__repulsion=1.0, walk__selection="uniform")
-    assert check_pipeline(pipe, **balanced, walk__X_real=balanced["X"]) is None
+    params = {"ksame__groups": balanced["groups"], "walk__X_real": balanced["X"]}
+    assert check_pipeline(pipe, **balanced, **params) is None
     assert "no identity_classifier" in problems(pipe, **balanced)[0]
     pipe.set_params(walk__selection="safest")
-    assert "selection='uniform'" in problems(pipe, **balanced, walk__X_real=balanced["X"])[0]
+    assert "selection='uniform'" in problems(pipe, **balanced, **params)[0]
 
 
 def test_guides_are_for_these_images_and_classes(balanced):
@@ -196,3 +201,106 @@ def test_steps_of_different_latent_spaces(balanced):
     assert "decode: 'w+'" in found
     elsewhere = GENERATOR.using(device="cpu", batch_size=3, precision="float32")
     check_pipeline(make_pipe(decode__generator=elsewhere), **balanced)
+
+
+def test_the_patients_reach_every_step_that_counts_them(balanced):
+    groups, X = balanced["groups"], balanced["X"]
+    pipe = make_pipe()
+    for given in (
+        {"walk__groups": groups, "walk__X_real": X},  # ksame__groups was forgotten
+        {"groups": groups, "walk__X_real": X},
+    ):
+        (found,) = problems(pipe, X, balanced["y"], **given)
+        assert "ksame gets no patients" in found
+        assert "a group of k=5 could be a single patient. Pass ksame__groups" in found
+    params = {"ksame__groups": groups, "walk__groups": groups, "walk__X_real": X}
+    assert check_pipeline(pipe, X, balanced["y"], **params) is None
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe["ksame"].set_fit_request(groups=True)
+        pipe["walk"].set_fit_request(groups=True, X_real=True)
+        assert check_pipeline(pipe, **balanced, X_real=X) is None
+        pipe["ksame"].set_fit_request(groups=False)
+        assert "ksame gets no patients" in problems(pipe, **balanced, X_real=X)[0]
+
+
+def test_patients_that_contradict_each_other(balanced):
+    groups = balanced["groups"]
+    others = np.roll(groups, 1)
+    X, y = balanced["X"], balanced["y"]
+    (found,) = problems(make_pipe(), X, y, ksame__groups=groups, walk__groups=others)
+    assert "ksame__groups and walk__groups divide the rows into different patients" in found
+    named = np.array([f"p{g:03}" for g in groups])  # the same patients under other names
+    same = {"ksame__groups": named, "walk__groups": groups}
+    assert check_pipeline(make_pipe(), **balanced, **same) is None
+
+
+def test_steps_in_another_order(balanced):
+    steps = make_pipe().steps
+    for order, message in (
+        ((0, 2, 1, 3), "ksame stands after walk"),
+        ((1, 0, 2, 3), "invert stands after ksame"),
+        ((0, 1, 3, 2), "walk stands after decode"),
+    ):
+        (found,) = problems(Pipeline([steps[i] for i in order]), **balanced)
+        assert message in found
+        assert "GANInverter -> KSameAggregator -> GuidedWalker -> GANDecoder" in found
+
+
+def test_images_are_no_rows_of_a_data_frame(balanced):
+    pipe = make_pipe().set_output(transform="pandas")
+    (found,) = problems(pipe, **balanced)
+    assert "decode gives images of 4 dimensions, and set_output asks for pandas" in found
+    pipe.set_params(decode__flatten=True)
+    assert check_pipeline(pipe, **balanced) is None
+    pipe.set_params(decode__flatten=False)["decode"].set_output(transform="default")
+    assert check_pipeline(pipe, **balanced) is None
+
+
+def test_guides_in_each_others_place(balanced):
+    swapped = {"walk__identity_classifier": label(), "walk__label_classifier": identity()}
+    frozen = {name: FrozenEstimator(guide) for name, guide in swapped.items()}
+    for guides in (swapped, frozen):
+        (found,) = problems(make_pipe(**guides), **balanced)
+        assert "the guides look swapped" in found
+    other = SimpleNamespace(classes_=np.array([0, 1]), module_=net(2))
+    people = SimpleNamespace(classes_=np.array([f"p{i}" for i in range(20)]), module_=net(20))
+    pipe = make_pipe(walk__identity_classifier=other, walk__label_classifier=people)
+    assert "the guides look swapped" in problems(pipe, **balanced)[0]
+    pipe = make_pipe(walk__identity_classifier=people, walk__label_classifier=other)
+    assert check_pipeline(pipe, **balanced) is None
+
+
+class CountedFiles:
+    """Images on disk, that count how often one is read."""
+
+    shape, dtype, ndim = (40, *SHAPE), np.dtype(np.uint8), 4
+
+    def __init__(self):
+        self.n_read = 0
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, rows):
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        self.n_read += 40
+        return np.random.default_rng(0).integers(0, 256, self.shape, dtype=np.uint8)
+
+
+def test_each_file_is_read_once(balanced):
+    files = CountedFiles()
+    groups = balanced["groups"]
+    params = {"ksame__groups": groups, "walk__groups": groups, "walk__X_real": files}
+    check_pipeline(make_pipe(), files, balanced["y"], groups, **params)
+    assert files.n_read == 40
+
+
+def test_equal_images_of_different_patients_are_told(balanced):
+    balanced["X"][[3, 9]] = balanced["X"][[20, 31]]
+    with pytest.warns(UserWarning, match=r"20 patients are 18 where equal images make one"):
+        check_pipeline(make_pipe(), **balanced)
+    balanced["X"][3] = balanced["X"][2]  # the same patient's
+    balanced["X"][9] = balanced["X"][8]
+    assert check_pipeline(make_pipe(), **balanced) is None

@@ -16,8 +16,10 @@ from latentwalk.evaluation import (
 )
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
@@ -217,7 +219,10 @@ def test_a_release_of_other_length_or_width_is_refused(digits):
 def test_tstr_is_the_score_on_real_images(digits):
     X, y = digits
     plain = tstr_score(RidgeClassifier(), X[:400], y[:400], X[400:], y[400:])
-    assert plain == RidgeClassifier().fit(X[:400], y[:400]).score(X[400:], y[400:])
+    model = RidgeClassifier().fit(X[:400], y[:400])
+    assert plain == balanced_accuracy_score(y[400:], model.predict(X[400:]))
+    own = tstr_score(RidgeClassifier(), X[:400], y[:400], X[400:], y[400:], scoring=None)
+    assert own == model.score(X[400:], y[400:]) != plain
     images = X.reshape(-1, 1, 8, 8)
     assert tstr_score(RidgeClassifier(), images[:400], y[:400], X[400:], y[400:]) == plain
     as_bytes = np.rint(images[:400] * 255).astype(np.uint8)
@@ -233,3 +238,38 @@ def test_tstr_is_the_score_on_real_images(digits):
         tstr_score(RidgeClassifier(), X, y[:3], X, y)
     with pytest.raises(ValueError, match=r"X_syn has shape \(600, 32\)"):
         tstr_score(RidgeClassifier(), X[:, :32], y, X, y)
+
+
+def test_a_rare_class_that_is_never_predicted_counts(digits):
+    X, y = digits
+    rare = np.flatnonzero(y == 0)[:20]
+    rows = np.concatenate([rare, np.flatnonzero(y == 1)])
+    X, y = X[rows], y[rows]
+    model = TrainOnSynthetic(
+        FunctionTransformer(np.sqrt), DummyClassifier(), auditor=Figures(), random_state=0
+    )
+    assert model.fit(X, y).score(X, y) == 0.5
+    scoring = ["accuracy", "balanced_accuracy"]
+    figures = cross_validate(model, X, y, cv=2, scoring=scoring, error_score="raise")
+    assert (figures["test_accuracy"] > 0.7).all()
+    assert (figures["test_balanced_accuracy"] == 0.5).all()
+    assert (cross_validate(model, X, y, cv=2)["test_score"] == 0.5).all()
+
+
+class Never(BaseEstimator):
+    """A step that must not run."""
+
+    def fit(self, X, y=None, *, groups=None):
+        raise AssertionError("the release was made before it was checked")
+
+    def transform(self, X):
+        raise AssertionError("the release was made before it was checked")
+
+
+def test_a_class_with_too_few_patients_is_told_before_the_release_is_made(digits, patients):
+    X, y = digits
+    pipe = Pipeline([("first", Never()), ("ksame", KSameAggregator(k=5))])
+    y = np.where(np.arange(600) < 21, "rare", "common")  # 7 patients, 5 of whom stay
+    model = TrainOnSynthetic(pipe, RidgeClassifier(), holdout_size=0.5, random_state=0)
+    with pytest.raises(ValueError, match=r"too few subjects \(class rare: [34]\); 5 are needed"):
+        model.fit(X, y, groups=patients)
