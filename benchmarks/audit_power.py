@@ -105,8 +105,8 @@ def cries(case: Case, rng: np.random.Generator) -> dict[str, float]:
     share = binomtest(int((s_t < s_h).sum()), len(s_t), expected, alternative="greater").pvalue
     return {
         "audit": report.p_value <= 0.05,
-        "near": report.p_near <= 0.05,
-        "far": report.p_far <= 0.05,
+        "near": report.test.p_near <= 0.05,
+        "far": report.test.p_far <= 0.05,
         "INVALID": any(not control.passed for control in report.controls),
         "bound over": report.n_exposed_lower > case.n_leaked,
         "share, permuted": share_test(

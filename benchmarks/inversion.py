@@ -147,9 +147,8 @@ def gap(inverter, members, held_out):
             print(f"{metric:8s} {name:9s}", *values)
         result = inversion_gap(auditor, found[0][i], found[1][i])
         print(
-            f"  p {result.p_value:.3g} (members lower {result.p_near:.3g}, higher "
-            f"{result.p_far:.3g}), AUC {result.auc:.3f} "
-            f"({result.auc_interval[0]:.3f}, {result.auc_interval[1]:.3f})"
+            f"  p {result.test.p_value:.3g} (members lower {result.test.p_near:.3g}, higher "
+            f"{result.test.p_far:.3g}), AUC {result.auc}"
         )
 
 

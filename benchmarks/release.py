@@ -143,10 +143,8 @@ class Bench:
         """Verdict, rate and both directions, in one line."""
         report = self.auditor.audit(images)
         (figures,) = report.spaces
-        low, high = figures.tpr_interval
         return (
-            f"{report.verdict:13s}{figures.tpr:.3f} ({low:.3f}, {high:.3f})"
-            f"{figures.p_near:9.2g}{figures.p_far:9.2g}"
+            f"{report.verdict:13s}{figures.tpr}{figures.test.p_near:9.2g}{figures.test.p_far:9.2g}"
         )
 
 

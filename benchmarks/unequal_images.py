@@ -11,10 +11,9 @@ of five or ten members is in the release, nearly as it is.
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
 
 import numpy as np
-from latentwalk.auditing._draws import by_subject, draw_plan
+from latentwalk.auditing._draws import lay_draws
 from latentwalk.metrics import exact_test, exposure, n_exposed_lower, subject_minima
 
 D, N_SUBJECTS, N_SYNTHETIC, ALPHA = 8, 300, 600, 0.05
@@ -49,11 +48,16 @@ def rejections(seed, n_images, n_leaked):
     release[:n_leaked] = X[leaked] + 0.02 * rng.normal(size=(n_leaked, D))
     n = min(np.bincount(codes).min(), np.bincount(codes_out).min())
     near, near_out = exposure(X, release), exposure(X_out, release)
-    sets = SimpleNamespace(codes=codes), SimpleNamespace(codes=codes_out)
-    plan = draw_plan(*sets, 1, seed)
-    t, h = by_subject(np.concatenate([near, near_out]), *sets, plan)
-    yield exact_test(t, h, strata=plan.strata).p_value <= ALPHA
-    yield n_exposed_lower(t, h, alpha=ALPHA / 2, strata=plan.strata) > n_leaked
+    drawn = lay_draws(np.bincount(codes), np.bincount(codes_out), seed)
+    sets = zip((near, near_out), (codes, codes_out), drawn.strata, strict=True)
+    t, h = drawn.align(
+        *(
+            subject_minima(v, c, n_images=drawn.n_images[s], random_state=seed)[0]
+            for v, c, s in sets
+        )
+    )
+    yield exact_test(t, h, strata=drawn.strata).p_value <= ALPHA
+    yield n_exposed_lower(t, h, alpha=ALPHA / 2, strata=drawn.strata) > n_leaked
     for draws in DRAWS:
         settings = {"n_images": n, "n_draws": draws}
         members = subject_minima(near, codes, random_state=seed, **settings)

@@ -139,7 +139,7 @@ reports = {}
 for name, X_syn in releases.items():
     score = tstr_score(classifier, X_syn, y, flat_out, y_out)
     reports[name] = report = auditor.audit(X_syn)
-    rates = f"{report.tpr:7.3f}{report.tpr_interval[1]:7.3f}{report.n_exposed_lower:9d}"
+    rates = f"{report.tpr.value:7.3f}{report.tpr.high:7.3f}{report.n_exposed_lower:9d}"
     print(f"{name:14}{score:9.3f}{rates}  {report.verdict}")
 
 # %%

@@ -103,8 +103,7 @@ releases, curve = {}, {}
 for k in (2, 5) if small else (2, 5, 10):
     releases[k] = pipe.set_params(ksame__k=k).fit_transform(X, **params)
     curve[k] = calibration.audit(releases[k], guided_by="pixels")
-    low, high = curve[k].tpr_interval
-    print(f"k = {k}: {curve[k].verdict}, TPR at 1 % FPR {curve[k].tpr:.3f} ({low:.3f}, {high:.3f})")
+    print(f"k = {k}: {curve[k].verdict}, TPR at 1 % FPR {curve[k].tpr}")
 k = next((k for k, report in curve.items() if report.verdict != "LEAK"), max(curve))
 X_syn = releases[k]
 
@@ -138,11 +137,10 @@ report = ladder["guided walk"]
 columns = f"{'exposed':>8}{'TPR at 1 % FPR':>22}{'AUC':>7}{'distance':>10}{'coverage':>10}"
 rows = [f"{'release':14}{'verdict':13}{columns}"]
 for name, found in ladder.items():
-    low, high = found.tpr_interval
     covered = coverage(lpips.transform(stages[name]), lpips.transform(X_out))
     rows.append(
         f"{name:14}{found.verdict:13}{f'>= {found.n_exposed_lower}':>8}"
-        f"{f'{found.tpr:.3f} ({low:.3f}, {high:.3f})':>22}{found.auc:7.2f}"
+        f"{found.tpr!s:>24}{found.auc.value:7.2f}"
         f"{found.mean_minimum_distance:10.3f}{covered:10.2f}"
     )
 real = coverage(lpips.transform(X), lpips.transform(X_out))
@@ -162,8 +160,7 @@ print(report.advice)
 # -----------
 # The rate at which an attacker finds calibration-checked members, with its 95 % interval, by k.
 
-low, high = np.array([found.tpr_interval for found in curve.values()]).T
-rates = np.array([found.tpr for found in curve.values()])
+rates, low, high = np.array([found.tpr for found in curve.values()]).T
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 axis.errorbar(list(curve), rates, [rates - low, high - rates], fmt="o-", capsize=4)
 axis.axhline(calibration.fpr, color="grey", linestyle=":", label="chance")

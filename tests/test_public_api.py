@@ -121,12 +121,6 @@ LAYERS = (
     ("cli", "__main__"),
 )
 GRAPH = import_graph(ROOT / "latentwalk")
-CIRCLES = {"auditing"}  # to be cut: take a name out when its circle is gone
-PRIVATE_IMPORTS = {"auditing"}  # the same
-
-
-def marked(folders, failing):
-    return [pytest.param(f, marks=[pytest.mark.xfail] * (f in failing)) for f in sorted(folders)]
 
 
 @pytest.mark.parametrize("folder", sorted(folders(GRAPH)))
@@ -136,12 +130,12 @@ def test_imports_run_one_way(folder):
     assert [f for f in sorted(imported) if layers[f] >= layers[folder]] == []
 
 
-@pytest.mark.parametrize("folder", marked(folders(GRAPH), CIRCLES))
+@pytest.mark.parametrize("folder", sorted(folders(GRAPH)))
 def test_no_module_imports_itself_through_others(folder):
     assert [c for c in circles(GRAPH) if any(m.split(".")[1] == folder for m in c)] == []
 
 
-@pytest.mark.parametrize("folder", marked(folders(GRAPH), PRIVATE_IMPORTS))
+@pytest.mark.parametrize("folder", sorted(folders(GRAPH)))
 def test_files_of_other_folders_are_private(folder):
     pairs = [(name, m) for name, imported in GRAPH.items() for m in imported]
     own = [(name.split("."), m.split(".")) for name, m in sorted(pairs)]

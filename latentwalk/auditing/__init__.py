@@ -12,6 +12,7 @@ from latentwalk.auditing._attacks._discriminator import DiscriminatorAttack
 from latentwalk.auditing._attacks._downstream import DownstreamAttack
 from latentwalk.auditing._attacks._inversion import InversionResidualAttack, LatentDistanceAttack
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
+from latentwalk.auditing._attacks._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._attacks._local import LocalLikelihoodAttack, PlagiarismIndexAttack
 from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
@@ -19,16 +20,24 @@ from latentwalk.auditing._attacks._reidentification import (
 )
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._canaries import canary_audit
-from latentwalk.auditing._controls import Control
-from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
 from latentwalk.auditing._inversion_gap import inversion_gap
-from latentwalk.auditing._ladder import audit_stages, planted_positives, recommend_k
-from latentwalk.auditing._linkage import Linkage, prototype_linkage
-from latentwalk.auditing._matches import NearestMatches
+from latentwalk.auditing._ladder import Ladder, audit_stages, recommend_k
+from latentwalk.auditing._per_record import NearestMatches
 from latentwalk.auditing._pipeline import audit_pipeline
-from latentwalk.auditing._report import AuditReport, AuditSets
-from latentwalk.auditing._results import InversionGap, LadderStage
-from latentwalk.auditing._run_attacks import AttackReport, AttackResult, max_test, run_attacks
+from latentwalk.auditing._planted import planted_positives
+from latentwalk.auditing._report import AuditReport
+from latentwalk.auditing._results import (
+    ROC_FPRS,
+    AttackReport,
+    AttackResult,
+    AuditSets,
+    AuditSettings,
+    Control,
+    InversionGap,
+    LadderStage,
+    SpaceFigures,
+)
+from latentwalk.auditing._run_attacks import max_test, run_attacks
 
 __all__ = [
     "ATTACKS",
@@ -38,11 +47,13 @@ __all__ = [
     "AttackerKnowledge",
     "AuditReport",
     "AuditSets",
+    "AuditSettings",
     "Control",
     "DiscriminatorAttack",
     "DownstreamAttack",
     "InversionGap",
     "InversionResidualAttack",
+    "Ladder",
     "LadderStage",
     "LatentDistanceAttack",
     "Linkage",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,42 +14,40 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from latentwalk.auditing._cohorts import (
-    RealSet,
+from latentwalk.auditing._checks import (
     check_apart,
     check_like,
     check_records,
     check_same,
     check_subjects,
 )
-from latentwalk.auditing._conclude import conclude, describe
-from latentwalk.auditing._draws import by_subject, count_sets, draw_plan, run_controls
-from latentwalk.auditing._figures import measure_space
-from latentwalk.auditing._matches import NearestMatches, match_nearest
+from latentwalk.auditing._cohorts import gather_cohorts
+from latentwalk.auditing._conclude import conclude
+from latentwalk.auditing._controls import run_controls
+from latentwalk.auditing._figures import measure_spaces
 from latentwalk.auditing._nearness import measure_nearness
-from latentwalk.auditing._per_record import COLUMNS, MEMBER_DISTANCE, is_flagged, row_table
-from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._spaces import check_guided_by, check_not_constant, extract, resolve_spaces
-from latentwalk.metrics import match_keys, row_keys
-from latentwalk.metrics._privacy._duplicates import digest
-from latentwalk.neighbors import ExactNeighbors
-
-FITTED = (
-    "members_",
-    "holdout_",
-    "reference_",
-    "controls_",
-    "spaces_",
-    "_seed",
-    "_plan",
-    "_sham",
-    "_indices",
-    "_holdout_means",
+from latentwalk.auditing._per_record import (
+    COLUMNS,
+    Column,
+    NearestMatches,
+    is_flagged,
+    match_nearest,
+    member_table,
+    row_table,
 )
+from latentwalk.auditing._report import AuditReport
+from latentwalk.auditing._results import AuditSettings
+from latentwalk.auditing._spaces import check_guided_by, find_guided, resolve_spaces
+from latentwalk.metrics import row_keys
 
 
-def _has_holdout(estimator: Any) -> bool:
-    return not hasattr(estimator, "members_") or estimator.holdout_ is not None
+def _can_predict(estimator: Any) -> bool:
+    """Whether there are held-out records, or nothing is known yet."""
+    if hasattr(estimator, "cohorts_") and estimator.cohorts_.holdout is None:
+        raise AttributeError(
+            "predict needs held-out records, which tell what is near by chance: fit with X_holdout"
+        )
+    return True
 
 
 class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -77,19 +75,15 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The share of exposed members from which a signal is called a leak.
     fpr : float, default=0.01
         The false-positive rate at which the true-positive rate is given.
-    n_draws : int, default=1
-        Subjects are compared with those of about as many images, and equal numbers are drawn from
-        these. So many draws are made where some are left out; with more than one, p-values are
-        joined as twice their mean, which depends less on the draw and finds less.
     random_state : int, RandomState or None, default=None
         Seeds draws and permutations.
 
     Attributes
     ----------
-    members_, holdout_, reference_ : RealSet
-        Features, subject codes and keys of the real records; None for sets not given.
+    cohorts_ : Cohorts
+        The real records: features, subject codes and keys. The one attribute that is private.
     controls_ : tuple of Control
-        What members and held-out subjects gave without any release.
+        Tests that members and held-out subjects do not differ before any release.
     n_features_in_ : int
         Values in a record.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -121,7 +115,6 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "tolerance": [Interval(Real, 0, 1, closed="left")],
         "fpr": [Interval(Real, 0, 1, closed="neither")],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -132,14 +125,12 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         alpha: float = 0.05,
         tolerance: float = 0.05,
         fpr: float = 0.01,
-        n_draws: int = 1,
         random_state: Any = None,
     ) -> None:
         self.features = features
         self.alpha = alpha
         self.tolerance = tolerance
         self.fpr = fpr
-        self.n_draws = n_draws
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -152,6 +143,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X_reference: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         groups_holdout: ArrayLike | None = None,
+        groups_reference: ArrayLike | None = None,
     ) -> Self:
         """Take the real records and run the controls.
 
@@ -165,9 +157,11 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Records of other subjects, used for nothing but this audit. Without them `audit`
             describes and gives no verdict.
         X_reference : array-like of shape (n_reference, ...), default=None
-            Records of further subjects, for the sham release: a control.
-        groups, groups_holdout : array-like of shape (n_samples,), (n_holdout,), default=None
-            Subject (patient) ids; None makes every record its own subject.
+            Records of further subjects. They are the sham release of a control, and what an
+            attacker knows about people in general.
+        groups, groups_holdout, groups_reference : array-like of shape (n_samples,), \
+                (n_holdout,), (n_reference,), default=None
+            Subject (patient) ids of every set; None makes every record its own subject.
 
         Returns
         -------
@@ -177,41 +171,34 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When sets share a subject or a record, for NaN, constant features, or another length.
+            When two sets share a subject or a record, for ids of one set without those of another,
+            NaN, constant features, or another length.
+
+        Warns
+        -----
+        UserWarning
+            When ids of two sets differ in leading zeros, spaces or case alone.
         """
         X = check_records(self, X, reset=True)
         given = {"X_holdout": X_holdout, "X_reference": X_reference}
-        others = {k: check_like(v, X, k) for k, v in given.items() if v is not None}
-        n_holdout = len(others["X_holdout"]) if "X_holdout" in others else None
-        codes, codes_holdout = check_subjects(groups, groups_holdout, len(X), n_holdout)
-        keys = {name: row_keys(rows) for name, rows in {"X": X, **others}.items()}
+        records = {"X": X} | {
+            name: check_like(rows, X.shape[1:], name)
+            for name, rows in given.items()
+            if rows is not None
+        }
+        groups_of = {"X": groups, "X_holdout": groups_holdout, "X_reference": groups_reference}
+        codes = check_subjects(groups_of, {name: len(rows) for name, rows in records.items()})
+        keys = {name: row_keys(rows) for name, rows in records.items()}
         check_apart(keys)
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self.spaces_ = resolve_spaces(self.features, X.ndim == 4)
-        self.members_ = RealSet(extract(self.spaces_, X, "X"), codes, keys["X"])
-        check_not_constant(self.members_.features, "X")
-        sets = {
-            name: RealSet(extract(self.spaces_, rows, name), np.arange(len(rows)), keys[name])
-            for name, rows in others.items()
-        }
-        for name, real in sets.items():
-            check_not_constant(real.features, name)
-        self.reference_ = sets.get("X_reference")
-        self.holdout_ = None
-        if codes_holdout is not None:
-            self.holdout_ = sets["X_holdout"]._replace(codes=codes_holdout)
-        self._build_indices()
-        self._plan = draw_plan(self.members_, self.holdout_, self.n_draws, self._seed)
-        self.controls_, self._sham = run_controls(
-            self.members_, self.holdout_, self.reference_, self._plan, self.fpr
-        )
-        self._holdout_means = {
-            space: self._mean_minimum(space, rows)
-            for space, rows in (self.holdout_.features if self.holdout_ else {}).items()
-        }
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        spaces = resolve_spaces(self.features, X.ndim == 4)
+        self.cohorts_ = gather_cohorts(records, codes, keys, spaces, seed)
+        self.controls_ = run_controls(self.cohorts_, self.fpr)
         return self
 
-    def audit(self, X_syn: ArrayLike, *, guided_by: Sequence[str] = ()) -> AuditReport:
+    def audit(
+        self, X_syn: ArrayLike, *, pipeline: Any = None, guided_by: Sequence[str] = ()
+    ) -> AuditReport:
         """Audit a release.
 
         Parameters
@@ -219,57 +206,34 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X_syn : array-like of shape (n_synthetic, ...)
             The release, one record or more. It may be a memory map: features are made and searched
             by chunks.
+        pipeline : Pipeline or estimator, default=None
+            What made the release. Its steps say which feature spaces guided, selected or repelled
+            the records (`guided_spaces_`), so that nobody has to remember `guided_by`.
         guided_by : sequence of str, default=()
-            Those of the feature spaces that guided, selected or repelled its records. When they
-            are all of them, the verdict is never NO EVIDENCE.
+            Feature spaces among the audited ones that guided, selected or repelled the records in
+            another way. If all audited spaces did, the verdict is never NO EVIDENCE.
 
         Returns
         -------
         report : AuditReport
-            Aggregates.
+            Aggregates only.
 
         Raises
         ------
         ValueError
-            For bad input, or a name in `guided_by` that is no audited space.
+            For bad input, or a name in `guided_by` that is not an audited space.
         """
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
-        guided = check_guided_by(guided_by, list(self.spaces_))
-        near = measure_nearness(self.spaces_, X_syn, self._indices, self.members_, self.holdout_)
-        given: dict[str, Any] = {
-            "n_duplicates": int((match_keys(near.keys, self.members_.keys) >= 0).sum()),
-            "n_repeated": len(near.keys) - len(np.unique(near.keys)),
-            "alpha": self.alpha,
-            "fpr": self.fpr,
-            "tolerance": self.tolerance,
-            "digest": digest(near.keys),
-        }
-        sets = count_sets(self.members_, self.holdout_, self.reference_, self._plan, len(X_syn))
-        if self.holdout_ is None:
-            mean = near.mean_minimum[next(iter(self.spaces_))]
-            return describe(mean, sets, guided, **given)
-        figures = [
-            measure_space(
-                *by_subject(values, self.members_, self.holdout_, self._plan),
-                alpha=self.alpha,
-                fpr=self.fpr,
-                n_spaces=len(self.spaces_),
-                strata=self._plan.strata,
-                space=space,
-                guided=space in guided,
-                sham=self._sham.get(space),
-                mean_minimum_distance=near.mean_minimum[space],
-                mean_minimum_distance_holdout=self._holdout_means[space],
-            )
-            for space, values in near.exposures.items()
-        ]
-        return conclude(figures, self.controls_, sets, guided, sizes=self._plan.sizes, **given)
+        cohorts, names = self.cohorts_, list(self.cohorts_.spaces)
+        guided = find_guided(pipeline, cohorts.spaces, check_guided_by(guided_by, names))
+        settings = AuditSettings(self.alpha, self.fpr, self.tolerance)
+        near = measure_nearness(cohorts, X_syn)
+        figures = measure_spaces(cohorts, near, guided, settings)
+        return conclude(cohorts, near, figures, self.controls_, guided, settings)
 
     def transform(self, X_syn: ArrayLike) -> NDArray[np.float64]:
-        """Return a table with a row for each synthetic record. Internal use only.
-
-        Such rows are an attack surface: they must not be released.
+        """Return a table with a row for each synthetic record. It must never be released.
 
         Parameters
         ----------
@@ -293,15 +257,67 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
-        space = next(iter(self.spaces_))
-        first, index = {space: self.spaces_[space]}, self._indices[space]
-        return row_table(first, X_syn, index, self.members_, self.holdout_, self.fpr)
+        return row_table(self.cohorts_, X_syn, self.fpr)
+
+    def fit_transform(
+        self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> NDArray[np.float64]:
+        """Fit, and return the table of the members themselves, each against the others.
+
+        A member is never its own neighbour, as in `sklearn.neighbors.LocalOutlierFactor`: this is
+        not ``fit(X).transform(X)``, in which every member is a copy of itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Members.
+        y : None
+            Ignored.
+        **fit_params : array-like
+            See `fit`.
+
+        Returns
+        -------
+        table : ndarray of shape (n_samples, 7)
+            See `transform`. It must never be released.
+        """
+        return member_table(self.fit(X, y, **fit_params).cohorts_, self.fpr)
+
+    def fit_predict(
+        self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
+    ) -> NDArray[np.intp]:
+        """Fit, and return -1 for members that collide with another member or copy one, else 1.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Members.
+        y : None
+            Ignored.
+        **fit_params : array-like
+            See `fit`; `X_holdout` is needed.
+
+        Returns
+        -------
+        flags : ndarray of shape (n_samples,)
+            -1 or 1, each member against the others as in `fit_transform`.
+
+        Raises
+        ------
+        ValueError
+            Without held-out records.
+        """
+        cohorts = self.fit(X, y, **fit_params).cohorts_
+        _ = cohorts.pair
+        return np.where(is_flagged(member_table(cohorts, self.fpr)), -1, 1)
 
     def score_samples(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return the distance of each synthetic record to the nearest member; lower is closer."""
-        return self.transform(X_syn)[:, MEMBER_DISTANCE]
+        check_is_fitted(self)
+        X_syn = check_records(self, X_syn, reset=False, name="X_syn")
+        return row_table(self.cohorts_, X_syn, self.fpr)[:, Column.MEMBER_DISTANCE]
 
-    @available_if(_has_holdout)
+    @available_if(_can_predict)
     def predict(self, X_syn: ArrayLike) -> NDArray[np.intp]:
         """Return -1 for synthetic records that collide with a member or copy one, else 1.
 
@@ -319,12 +335,13 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             -1 or 1.
         """
         check_is_fitted(self)
-        return np.where(is_flagged(self.transform(X_syn)), -1, 1)
+        X_syn = check_records(self, X_syn, reset=False, name="X_syn")
+        return np.where(is_flagged(row_table(self.cohorts_, X_syn, self.fpr)), -1, 1)
 
     def nearest_matches(
         self, X_syn: ArrayLike, X: ArrayLike, *, n_matches: int = 12
     ) -> NearestMatches:
-        """Return the synthetic records nearest to a member, beside these. Internal use only.
+        """Return the synthetic records nearest to a member, and these. Never to be released.
 
         Parameters
         ----------
@@ -333,7 +350,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like of shape (n_samples, ...)
             The members as given to `fit`; the auditor keeps features alone.
         n_matches : int, default=12
-            Pairs, nearest first.
+            Pairs, nearest first. Each member is shown once.
 
         Returns
         -------
@@ -345,10 +362,11 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             When `X` is not what `fit` was given.
         """
-        table = self.transform(X_syn)
-        X_syn, X = (check_records(self, rows, reset=False) for rows in (X_syn, X))
-        check_same(X, self.members_, "X", "members")
-        return match_nearest(table, X_syn, X, n_matches)
+        check_is_fitted(self)
+        X_syn = check_records(self, X_syn, reset=False, name="X_syn")
+        X = check_records(self, X, reset=False)
+        check_same(X, self.cohorts_.members.keys, "X", "members")
+        return match_nearest(row_table(self.cohorts_, X_syn, self.fpr), X_syn, X, n_matches)
 
     def forget(self) -> Self:
         """Drop everything real: the auditor is then as it was before `fit`.
@@ -358,7 +376,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self : PrivacyAuditor
             Unfitted.
         """
-        for name in FITTED:
+        for name in ("cohorts_", "controls_"):
             self.__dict__.pop(name, None)
         return self
 
@@ -369,28 +387,10 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(COLUMNS, dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "members_")
+        return hasattr(self, "cohorts_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         tags.input_tags.three_d_array = False
         return tags
-
-    def _build_indices(self) -> None:
-        self._indices = {
-            space: ExactNeighbors(rows) for space, rows in self.members_.features.items()
-        }
-
-    def _mean_minimum(self, space: str, rows: NDArray[Any]) -> float:
-        """The mean distance to the nearest member."""
-        return float(self._indices[space].kneighbors(rows)[0].mean())
-
-    def __getstate__(self) -> Any:
-        # the index of faiss does not pickle, and is made of the features
-        return {k: v for k, v in super().__getstate__().items() if k != "_indices"}
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        if hasattr(self, "members_"):
-            self._build_indices()

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from latentwalk.auditing._attacks._base import ATTACKS
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._cohorts import check_apart, check_like, check_records, check_subjects
+from latentwalk.auditing._checks import check_apart, check_like, check_records, check_subjects
 from latentwalk.auditing._spaces import extract, resolve_spaces
 from latentwalk.metrics import OneRunAudit, one_run_audit, row_keys
 from latentwalk.utils import check_targets
@@ -39,23 +39,23 @@ def canary_audit(
 ) -> OneRunAudit:
     """Run a whole pipeline once with canaries, and bound its epsilon from below.
 
-    A fair coin is tossed for each canary; those with heads join the members, in shuffled rows.
-    Everything is run once on these, an attack scores all canaries on the release alone, and its
-    surest guesses are counted (Steinke, Nasr and Jagielski). Of all that this package computes,
-    this is the only bound on epsilon.
+    A fair coin is tossed for each canary. Those with heads join the members, in shuffled rows.
+    The pipeline runs once on these rows, an attack scores all canaries on the release alone, and
+    its surest guesses are counted (Steinke, Nasr and Jagielski). No other figure of this package
+    bounds epsilon.
 
     Parameters
     ----------
     run : callable
-        ``run(X, y, groups)`` trains everything anew on these rows, from the generator on, and
-        returns the release; `y` and `groups` are None where not given. What was trained or chosen
-        before with a look at the canaries is not covered.
+        ``run(X, y, groups)`` trains everything on these rows, from the generator on, and returns
+        the release. `y` and `groups` are None where not given. The bound does not cover anything
+        that saw the canaries before.
     X : array-like of shape (n_samples, ...)
         The other members: images or features.
     X_canary : array-like of shape (n_canaries, ...)
-        A record each of as many other subjects, which nothing was trained on.
+        Records of other subjects, one of each, which nothing was trained on.
     n_positive, n_negative : int
-        How many canaries are guessed to be in, and to be out: see
+        How many canaries are guessed to be in, and how many to be out: see
         `~latentwalk.metrics.one_run_audit`.
     y, y_canary : array-like of shape (n_samples,), (n_canaries,), default=None
         Labels, both or neither.
@@ -68,10 +68,10 @@ def canary_audit(
     attack : str, default="nearest"
         A name in `ATTACKS` that needs no more than the release and the reference.
     delta, confidence : float
-        Of the bound.
+        The delta and the confidence of the bound.
     random_state : int, RandomState or None, default=None
-        Tosses the coins and shuffles the rows; None takes them from the operating system, which
-        nobody can repeat.
+        Tosses the coins and shuffles the rows. None takes the operating system's entropy, which
+        cannot be repeated.
 
     Returns
     -------
@@ -104,8 +104,9 @@ def canary_audit(
     sets = _check_sets(X, X_canary, X_reference)
     members, canaries = sets["X"], sets["X_canary"]
     n, m = len(members), len(canaries)
-    codes = check_subjects(groups, groups_canary, n, m, name="groups_canary")[1]
-    if len(np.unique(codes)) < m:  # type: ignore[arg-type]
+    ids = {"X": groups, "X_canary": groups_canary}
+    codes = check_subjects(ids, {"X": n, "X_canary": m})["X_canary"]
+    if len(np.unique(codes)) < m:
         raise ValueError("groups_canary names a subject twice; give one record of each")
     labels = _check_labels(check_targets(y, n), check_targets(y_canary, m, name="y_canary"))
     _check_attack(attack, "X_reference" in sets)
@@ -125,7 +126,7 @@ def canary_audit(
         _joined(*labels, included, rows),
         _joined(groups, groups_canary, included, rows),
     )
-    sets["X_syn"] = check_like(release, members, "the release of run")
+    sets["X_syn"] = check_like(release, members.shape[1:], "the release of run")
     return one_run_audit(
         _scores(attack, spaces, sets),
         included,
@@ -138,9 +139,9 @@ def canary_audit(
 
 def _check_sets(X: ArrayLike, X_canary: ArrayLike, X_reference: Any) -> dict[str, NDArray[Any]]:
     members = check_records(PrivacyAuditor(), X, reset=True)
-    sets = {"X": members, "X_canary": check_like(X_canary, members, "X_canary")}
+    sets = {"X": members, "X_canary": check_like(X_canary, members.shape[1:], "X_canary")}
     if X_reference is not None:
-        sets["X_reference"] = check_like(X_reference, members, "X_reference")
+        sets["X_reference"] = check_like(X_reference, members.shape[1:], "X_reference")
     keys = {name: row_keys(rows) for name, rows in sets.items()}
     check_apart(keys)
     if len(np.unique(keys["X_canary"])) < len(keys["X_canary"]):

@@ -1,98 +1,175 @@
-"""The sets of an audit: real records and their subjects, checked to be apart."""
+"""The cohorts of an audit: members, held-out records, reference, and how they compare."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array, validate_data
+from numpy.typing import NDArray
 
-from latentwalk.metrics import match_keys, row_keys
-from latentwalk.utils import check_groups, check_images, validate_images
+from latentwalk.auditing._draws import Draws, lay_draws
+from latentwalk.auditing._results import AuditSets
+from latentwalk.auditing._spaces import check_not_constant, extract
+from latentwalk.metrics import exposure, subject_minima
+from latentwalk.neighbors import ExactNeighbors
+
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # of members, of held-out subjects
 
 
-class RealSet(NamedTuple):
-    """Real records: features in each space, a subject and a key for each row."""
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Real records.
+
+    Attributes
+    ----------
+    features : dict of str to ndarray of shape (n_samples, n_features)
+        Rows by feature space.
+    codes : ndarray of int of shape (n_samples,)
+        The subject of each row, from 0 without gaps.
+    keys : ndarray of shape (n_samples,)
+        Equal for equal records.
+    """
 
     features: dict[str, NDArray[np.float32]]
     codes: NDArray[np.intp]
     keys: NDArray[np.bytes_]
 
+    def __len__(self) -> int:
+        return len(self.codes)
 
-def check_records(estimator: Any, X: Any, *, reset: bool, name: str = "X") -> NDArray[Any]:
-    """X as images (n, c, h, w), or as rows of features; sets or checks ``image_shape_``."""
-    n_dims = np.ndim(X) if hasattr(X, "shape") else np.asarray(X).ndim
-    shape = None if reset else estimator.image_shape_
-    if n_dims >= 3 or shape is not None:
-        X = validate_images(estimator, X, image_shape=shape, reset=reset, name=name)
-    else:
-        X = validate_data(estimator, X, dtype=[np.float64, np.float32], reset=reset)
-    if reset:
-        estimator.image_shape_ = X.shape[1:] if X.ndim == 4 else None
-    return np.asarray(X)
+    @property
+    def n_subjects(self) -> int:
+        """Number of subjects."""
+        return int(self.codes.max()) + 1
 
 
-def check_like(X: Any, like: NDArray[Any], name: str) -> NDArray[Any]:
-    """Another set of records, of the same kind and width as `like`."""
-    if like.ndim == 4:
-        return check_images(X, like.shape[1:], name=name)
-    X = np.asarray(check_array(X, dtype=[np.float64, np.float32], input_name=name))
-    if X.shape[1] != like.shape[1]:
-        raise ValueError(f"{name} has {X.shape[1]} features a row; X has {like.shape[1]}")
-    return X
+@dataclass(frozen=True, eq=False)
+class Cohorts:
+    """The real records of an audit, and how their subjects compare. They are never released.
 
+    Attributes
+    ----------
+    members : Cohort
+        What anything was trained, selected or averaged on.
+    holdout : Cohort or None
+        Records of other subjects, used for nothing but the audit.
+    reference : Cohort or None
+        Records of further subjects.
+    spaces : dict of str to transformer or None
+        The feature spaces; None takes 2-D input as it is.
+    draws : Draws
+        Images drawn from each subject.
+    shape : tuple of int
+        The shape of one record.
+    """
 
-def check_subjects(
-    groups: ArrayLike | None,
-    groups_holdout: ArrayLike | None,
-    n_samples: int,
-    n_holdout: int | None,
-    *,
-    name: str = "groups_holdout",
-) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Subject codes of members and of others; raises when a subject is in both."""
-    codes = check_groups(groups, n_samples)
-    if n_holdout is None:
-        if groups_holdout is not None:
-            raise ValueError("groups_holdout was given without X_holdout")
-        return codes, None
-    if (groups is None) != (groups_holdout is None):
-        missing = "groups" if groups is None else name
-        raise ValueError(
-            f"{missing} is missing: give groups and {name}, the subjects of all rows, or neither"
-        )
-    codes_holdout = check_groups(groups_holdout, n_holdout, name=name)
-    if groups is not None:
-        ids, ids_holdout = ({*map(_id, np.asarray(g).tolist())} for g in (groups, groups_holdout))
-        shared = len(ids & ids_holdout)
-        if shared:
+    members: Cohort
+    holdout: Cohort | None
+    reference: Cohort | None
+    spaces: dict[str, Any]
+    draws: Draws
+    shape: tuple[int, ...]
+
+    @property
+    def pair(self) -> tuple[Cohort, Cohort]:
+        """Members and held-out records; raises ValueError where there are no held-out records."""
+        if self.holdout is None:
             raise ValueError(
-                f"{shared} subjects are in groups and in {name}; the rows of the two must be of "
-                "different subjects (see split_patients)"
+                "the auditor was fitted without X_holdout; without held-out records there is "
+                "nothing to compare the members with"
             )
-    return codes, codes_holdout
+        return self.members, self.holdout
+
+    def real(self, space: str) -> NDArray[np.float32]:
+        """Return features of members, then of held-out records."""
+        return np.concatenate([cohort.features[space] for cohort in self.pair])
+
+    def by_subject(self, values: NDArray[np.float64]) -> Pair:
+        """Return values of records, members first, as those of subjects, comparable over strata.
+
+        A subject's value is the smallest over its drawn images.
+        """
+        return self.draws.align(*self.smallest(values))
+
+    def smallest(self, values: NDArray[np.float64]) -> Pair:
+        """Return each subject's smallest value over its drawn images."""
+        n_members = len(self.members)
+        parts = values[:n_members], values[n_members:]
+        t, h = (
+            subject_minima(
+                part,
+                cohort.codes,
+                n_images=self.draws.n_images[strata],
+                random_state=self.draws.seed,
+            )[0]
+            for part, cohort, strata in zip(parts, self.pair, self.draws.strata, strict=True)
+        )
+        return t, h
+
+    def sizes(self, n_synthetic: int) -> AuditSets:
+        """Return the numbers of subjects and records, for a release of `n_synthetic`."""
+        holdout, reference = self.holdout, self.reference
+        return AuditSets(
+            n_members=self.members.n_subjects,
+            n_holdout=0 if holdout is None else holdout.n_subjects,
+            n_member_images=len(self.members),
+            n_holdout_images=0 if holdout is None else len(holdout),
+            n_reference_images=0 if reference is None else len(reference),
+            n_synthetic=n_synthetic,
+            images_per_subject=int(self.draws.n_images.min()),
+            n_strata=len(self.draws.n_images),
+        )
+
+    @cached_property
+    def indices(self) -> dict[str, ExactNeighbors]:
+        """The members by feature space, for searches."""
+        return {space: ExactNeighbors(rows) for space, rows in self.members.features.items()}
+
+    @cached_property
+    def holdout_distances(self) -> dict[str, float]:
+        """Mean distance of the held-out records to the nearest member, by feature space."""
+        rows = self.pair[1].features
+        return {s: float(index.kneighbors(rows[s])[0].mean()) for s, index in self.indices.items()}
+
+    @cached_property
+    def sham(self) -> dict[str, Pair]:
+        """Exposures to the reference, as if it had been released, by feature space."""
+        if self.reference is None:
+            return {}
+        return {
+            space: self.by_subject(exposure(self.real(space), rows))
+            for space, rows in self.reference.features.items()
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the index of faiss does not pickle, and is made of the features
+        return {k: v for k, v in self.__dict__.items() if k != "indices"}
 
 
-def _id(value: Any) -> str:
-    """An id by its value: 7, 7.0 and "7" are one subject, however a table was read."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def gather_cohorts(
+    records: dict[str, NDArray[Any]],
+    codes: dict[str, NDArray[np.intp]],
+    keys: dict[str, NDArray[np.bytes_]],
+    spaces: dict[str, Any],
+    seed: int,
+) -> Cohorts:
+    """Make the features of checked records, by the names "X", "X_holdout" and "X_reference"."""
 
+    def cohort(name: str) -> Cohort:
+        features = extract(spaces, records[name], name)
+        check_not_constant(features, name)
+        return Cohort(features, codes[name], keys[name])
 
-def check_same(X: NDArray[Any], real: RealSet, name: str, what: str) -> None:
-    """Raise unless the records are those that the auditor was fitted on, in their order."""
-    if not np.array_equal(row_keys(X), real.keys):
-        raise ValueError(f"{name} is not the array of {what} that fit was given")
-
-
-def check_apart(keys: dict[str, NDArray[np.bytes_]]) -> None:
-    """Raise when two sets of real records share one."""
-    names = list(keys)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            n_shared = int((match_keys(keys[second], keys[first]) >= 0).sum())
-            if n_shared:
-                raise ValueError(
-                    f"{n_shared} records of {second} equal a record of {first}; the sets must be "
-                    "disjoint: drop the duplicates, or give them one subject and split again"
-                )
+    found = {name: cohort(name) for name in records}
+    counts = [np.bincount(codes[name]) for name in ("X", "X_holdout") if name in codes]
+    none = counts[0][:0]
+    return Cohorts(
+        members=found["X"],
+        holdout=found.get("X_holdout"),
+        reference=found.get("X_reference"),
+        spaces=spaces,
+        draws=lay_draws(counts[0], counts[1] if len(counts) > 1 else none, seed),
+        shape=records["X"].shape[1:],
+    )

@@ -1,8 +1,7 @@
-"""Controls: would the audit cry where nothing was released?"""
+"""Controls: does the audit find a difference where nothing was released?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
+from latentwalk.auditing._cohorts import Cohorts, Pair
+from latentwalk.auditing._results import Control
 from latentwalk.metrics import exact_test
 
 JOINT_LEVEL = 0.01
@@ -21,26 +22,25 @@ RIDGE = 10.0
 LARGEST_SET = 4000
 
 
-@dataclass(frozen=True)
-class Control:
-    """A control and what it gave.
-
-    Attributes
-    ----------
-    name : str
-        "sham release" or "two-sample classifier".
-    p_value : float
-        Of the hypothesis that members and held-out subjects are exchangeable.
-    level : float
-        The control's share of the joint level .01.
-    passed : bool
-        Whether the p-value is above the level.
-    """
-
-    name: str
-    p_value: float
-    level: float
-    passed: bool
+def run_controls(cohorts: Cohorts, fpr: float) -> tuple[Control, ...]:
+    """Return the controls that the cohorts allow; none without held-out records."""
+    if cohorts.holdout is None:
+        return ()
+    first = next(iter(cohorts.spaces))
+    members, holdout = cohorts.pair
+    p_values = {
+        "two-sample classifier": classifier_p_value(
+            members.features[first],
+            holdout.features[first],
+            members.codes,
+            holdout.codes,
+            n_images=int(cohorts.draws.n_images.min()),
+            random_state=cohorts.draws.seed,
+        )
+    }
+    if cohorts.sham:
+        p_values["sham release"] = sham_p_value(cohorts.sham, cohorts.draws.strata, fpr)
+    return judge(p_values)
 
 
 def judge(p_values: dict[str, float]) -> tuple[Control, ...]:
@@ -50,25 +50,27 @@ def judge(p_values: dict[str, float]) -> tuple[Control, ...]:
 
 
 def sham_p_value(
-    exposures: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    exposures: dict[str, Pair],
     strata: tuple[NDArray[np.intp], NDArray[np.intp]],
     fpr: float,
 ) -> float:
-    """Test the exposures to reference records, which nobody's data made, as if to a release.
+    """Test the exposures to reference records, as if these were a release.
+
+    No member's data made the reference, so a difference shows that the split is biased.
 
     Parameters
     ----------
-    exposures : dict of str to pair of ndarray of shape (n_draws, n_subjects)
+    exposures : dict of str to pair of ndarray of shape (n_subjects,)
         Exposures of members and held-out subjects to the reference, by feature space.
     strata : pair of ndarray of shape (n_members,), (n_holdout,)
-        Of the subjects.
+        The stratum of each subject.
     fpr : float
         Sets the second rank of the test.
 
     Returns
     -------
     p_value : float
-        Of the exact test, over the feature spaces. Small where the split is biased.
+        The exact test over the feature spaces. Small where the split is biased.
     """
     tests = [exact_test(t, h, fpr=fpr, strata=strata) for t, h in exposures.values()]
     smallest = min(test.p_value for test in tests)
@@ -87,8 +89,8 @@ def classifier_p_value(
     """Test whether a classifier tells members from held-out subjects, by permutation.
 
     A ridge classifier on the principal components of each subject's mean features and their
-    squares, so that a difference of spread is seen too; its score is the leave-one-subject-out
-    AUC, which has a closed form, under relabelled subjects as under the true labels.
+    squares, so that it also sees a difference of spread. Its score is the leave-one-subject-out
+    AUC, which has a closed form. The p-value compares it with the AUC of relabelled subjects.
 
     Parameters
     ----------
@@ -97,7 +99,7 @@ def classifier_p_value(
     codes, codes_holdout : ndarray of shape (n_samples,)
         Subject codes.
     n_images : int
-        Images averaged for a subject, as many for each.
+        Images averaged for each subject.
     random_state : int, RandomState or None, default=None
         Seeds the draws and permutations.
 
@@ -142,7 +144,10 @@ def _design(X: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.fl
 
 
 def _left_out_auc(design: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The AUC of ridge predictions for left-out rows, for each column of labels."""
+    """The AUC of ridge predictions for left-out rows, for each column of labels.
+
+    Left out, row i is predicted as (f_i - h_i y_i) / (1 - h_i), with the fit f and the leverage h.
+    """
     gram = design.T @ design + RIDGE * np.eye(design.shape[1])
     projected = np.linalg.solve(gram, design.T)  # (n_features, n_subjects)
     leverage = np.einsum("ij,ji->i", design, projected)[:, None]

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._draws import by_subject, smallest
-from latentwalk.auditing._figures import draw_confidence, middle
 from latentwalk.auditing._results import InversionGap
 from latentwalk.metrics import auc, exact_test
 
@@ -20,9 +18,8 @@ def inversion_gap(
 ) -> InversionGap:
     """Test whether an inversion reconstructs members better than held-out subjects.
 
-    A generator, and an encoder trained beside it, fit what they were trained on. Where members
-    come out with lower errors, whoever holds both can tell members by that alone, whatever was
-    made of the latents afterwards.
+    A generator and its encoder fit what they were trained on. If members have lower errors,
+    anybody who holds both can tell members from others, whatever was made of the latents.
 
     Parameters
     ----------
@@ -46,8 +43,8 @@ def inversion_gap(
 
     Notes
     -----
-    The test is that of exposures, `latentwalk.metrics.exact_test`: it looks at the lowest errors
-    and the highest. A shift of all errors shows in the AUC and its interval.
+    The test is `latentwalk.metrics.exact_test`, as for exposures. It compares the lowest and the
+    highest errors. A shift of all errors shows in the AUC and its interval.
 
     Examples
     --------
@@ -57,36 +54,25 @@ def inversion_gap(
     >>> auditor = PrivacyAuditor(random_state=0)
     >>> auditor = auditor.fit(rng.normal(size=(200, 3)), X_holdout=rng.normal(size=(200, 3)))
     >>> gap = inversion_gap(auditor, rng.normal(3, 1, 200), rng.normal(5, 1, 200))
-    >>> gap.p_near < 0.001, gap.auc > 0.8
+    >>> gap.test.p_near < 0.001, gap.auc.value > 0.8
     (True, True)
     """
     check_is_fitted(auditor)
-    if auditor.holdout_ is None:
-        raise ValueError(
-            "the auditor was fitted without X_holdout; errors of members alone say nothing about "
-            "membership"
-        )
-    sets = (
-        (errors, auditor.members_, "errors"),
-        (errors_holdout, auditor.holdout_, "errors_holdout"),
+    cohorts = auditor.cohorts_
+    members, holdout = cohorts.pair
+    both = np.concatenate(
+        [
+            _check_errors(errors, len(members), "errors"),
+            _check_errors(errors_holdout, len(holdout), "errors_holdout"),
+        ]
     )
-    values = [_check_errors(found, len(real.codes), name) for found, real, name in sets]
-    both = np.concatenate(values), auditor.members_, auditor.holdout_, auditor._plan
-    members, holdout = by_subject(*both)
-    test = exact_test(members, holdout, fpr=auditor.fpr, strata=auditor._plan.strata)
-    confidence = draw_confidence(len(members), auditor.alpha)
-    areas = np.array(
-        [auc(t, h, confidence=confidence) for t, h in zip(members, holdout, strict=True)]
-    )
-    means = [float(rows.mean()) for rows in smallest(*both)]
+    means = [float(values.mean()) for values in cohorts.smallest(both)]
+    t, h = cohorts.by_subject(both)
     return InversionGap(
         mean_members=means[0],
         mean_holdout=means[1],
-        p_value=test.p_value,
-        p_near=test.p_near,
-        p_far=test.p_far,
-        auc=float(areas[:, 0].mean()),
-        auc_interval=middle(areas),
+        test=exact_test(t, h, fpr=auditor.fpr, strata=cohorts.draws.strata),
+        auc=auc(t, h, confidence=1 - auditor.alpha),
     )
 
 

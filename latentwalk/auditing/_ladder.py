@@ -1,23 +1,35 @@
-"""Which stage exposes the members, what the audit would find, and how large k must be."""
+"""The attribution ladder: which stage exposes the members, and how large k must be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._inversion_gap import inversion_gap
+from latentwalk.auditing._page._tables import ladder
+from latentwalk.auditing._page._text import as_table, html_table
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import LadderStage
-from latentwalk.utils import to_bytes, to_float
+
+
+class Ladder(dict[str, AuditReport]):
+    """Reports by stage, in the order of the stages. Print it for a table."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the headline figures of each stage as text, with a row of titles first."""
+        stages = [_ladder_stage(name, report) for name, report in self.items()]
+        return ladder(stages, next(iter(self.values())).settings.fpr)
+
+    def __str__(self) -> str:
+        return as_table(f"{len(self)} stages", self.rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows())
 
 
 def audit_stages(
@@ -26,11 +38,11 @@ def audit_stages(
     *,
     guided_by: Mapping[str, Any] | None = None,
     reconstruction_errors: tuple[ArrayLike, ArrayLike] | None = None,
-) -> dict[str, AuditReport]:
+) -> Ladder:
     """Audit what each stage of a pipeline would release: the attribution ladder.
 
-    A stage that leaks where the one before it does not is the stage that exposes the members; a
-    leak in the generator's own samples is one that no k removes.
+    If a stage exposes members and the one before it did not, that stage is the source. If the
+    generator's own samples do, a larger k does not help.
 
     Parameters
     ----------
@@ -46,8 +58,9 @@ def audit_stages(
 
     Returns
     -------
-    reports : dict of str to AuditReport
-        In the order of the stages; each has the whole `ladder`, and `inversion_gap`.
+    reports : Ladder
+        Reports by stage, in their order. Each has the whole `ladder`, and `inversion_gap`. Print
+        it for a table.
 
     Raises
     ------
@@ -75,17 +88,13 @@ def audit_stages(
     if unknown:
         raise ValueError(f"guided_by names stages {unknown}; the stages are {list(stages)}")
     check_is_fitted(auditor)
-    if auditor.holdout_ is None:
-        raise ValueError(
-            "the auditor was fitted without X_holdout; without held-out records no stage has a "
-            "verdict, and there is nothing to compare"
-        )
+    _ = auditor.cohorts_.pair
     gap = None if reconstruction_errors is None else inversion_gap(auditor, *reconstruction_errors)
     reports = {name: auditor.audit(X, guided_by=guides.get(name, ())) for name, X in stages.items()}
-    ladder = tuple(_ladder_stage(name, report) for name, report in reports.items())
-    return {
-        name: replace(report, ladder=ladder, inversion_gap=gap) for name, report in reports.items()
-    }
+    stages_audited = tuple(_ladder_stage(name, report) for name, report in reports.items())
+    return Ladder(
+        {name: replace(r, ladder=stages_audited, inversion_gap=gap) for name, r in reports.items()}
+    )
 
 
 def _ladder_stage(name: str, report: AuditReport) -> LadderStage:
@@ -94,127 +103,8 @@ def _ladder_stage(name: str, report: AuditReport) -> LadderStage:
         verdict=str(report.verdict),
         n_exposed_lower=int(report.n_exposed_lower or 0),
         tpr=report.tpr,
-        tpr_interval=report.tpr_interval,
         auc=report.auc,
-        auc_interval=report.auc_interval,
     )
-
-
-def add_noise(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
-    """Add Gaussian noise of 5 % of the spread."""
-    return X + 0.05 * X.std() * rng.standard_normal(X.shape)
-
-
-def shift(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
-    """Shift images by one pixel to the right, edges repeated."""
-    return np.concatenate([X[..., :1], X[..., :-1]], axis=-1)
-
-
-def flip(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
-    """Mirror images left to right."""
-    return X[..., ::-1]
-
-
-def compress(X: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
-    """Store images as JPEG of quality 75, and read them again."""
-    pixels = to_bytes(X).transpose(0, 2, 3, 1)
-    read = [_through_jpeg(image.squeeze(-1) if X.shape[1] == 1 else image) for image in pixels]
-    stored = np.stack(read).reshape(pixels.shape).transpose(0, 3, 1, 2)
-    return (stored / 255).astype(X.dtype)
-
-
-def _through_jpeg(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, format="JPEG", quality=75)
-    return np.asarray(Image.open(file))
-
-
-PLANTS: dict[str, Callable[[NDArray[Any], np.random.RandomState], NDArray[Any]]] = {
-    "noise": add_noise,
-    "shift": shift,
-    "flip": flip,
-    "jpeg": compress,
-}
-
-
-def _check_plant(how: str, X: NDArray[Any]) -> None:
-    """Raise for another way of planting, or one that the records do not allow."""
-    if how not in PLANTS:
-        raise ValueError(f"how={how!r}; expected one of {sorted(PLANTS)}")
-    if how != "noise" and (X.ndim != 4 or (how == "jpeg" and X.shape[1] not in (1, 3))):
-        channels = " of 1 or 3 channels" if how == "jpeg" else ""
-        raise ValueError(
-            f"how={how!r} is for images{channels}, (n, c, h, w); X has shape {X.shape[1:]} a record"
-        )
-
-
-def planted_positives(
-    auditor: PrivacyAuditor,
-    X_syn: ArrayLike,
-    X: ArrayLike,
-    *,
-    how: str = "noise",
-    counts: ArrayLike = (1, 2, 5, 10, 20, 50, 100),
-    random_state: Any = None,
-) -> int | None:
-    """Return the smallest number of planted near-copies of members that the audit finds.
-
-    Parameters
-    ----------
-    auditor : PrivacyAuditor
-        Fitted with held-out records.
-    X_syn : array-like of shape (n_synthetic, ...)
-        A release in which the audit finds nothing.
-    X : array-like of shape (n_samples, ...)
-        The members.
-    how : {"noise", "shift", "flip", "jpeg"}, default="noise"
-        What is done to the copies; all but noise are for images. "jpeg" stores them at quality
-        75 and reads them again, 1 or 3 channels.
-    counts : array-like of int
-        Numbers tried, in rising order.
-    random_state : int, RandomState or None, default=None
-        Which members, and the noise.
-
-    Returns
-    -------
-    n_planted : int or None
-        The smallest with ``p_value <= alpha``; None where none was found, as with copies that
-        the feature spaces do not recognise.
-
-    Raises
-    ------
-    ValueError
-        For another way of planting, all but "noise" with records that are no images ("jpeg": of 1
-        or 3 channels), or a release in which the audit finds something already.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from latentwalk.auditing import PrivacyAuditor, planted_positives
-    >>> X = np.random.default_rng(1).normal(size=(1500, 5))
-    >>> auditor = PrivacyAuditor(random_state=0).fit(X[:500], X_holdout=X[500:1000])
-    >>> planted_positives(auditor, X[1000:], X[:500], random_state=0)
-    10
-    """
-    X_syn, X = (np.asarray(rows) for rows in (X_syn, X))
-    _check_plant(how, X)
-    if X.ndim == 4:
-        X_syn, X = to_float(X_syn), to_float(X)
-    already = auditor.audit(X_syn).p_value
-    if already <= auditor.alpha:
-        raise ValueError(
-            f"the audit finds a difference in X_syn with nothing planted (p = {already:.2g}), so a "
-            "planted copy would prove nothing; use the images of subjects of no other set"
-        )
-    rng = check_random_state(random_state)
-    chosen = rng.permutation(len(X))
-    for count in np.asarray(counts).tolist():
-        planted = PLANTS[how](X[chosen[:count]], rng)
-        if X.ndim == 4:
-            planted = np.clip(planted, 0, 1)
-        if auditor.audit(np.concatenate([X_syn, planted])).p_value <= auditor.alpha:
-            return int(count)
-    return None
 
 
 def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
@@ -236,13 +126,14 @@ def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
     >>> from types import SimpleNamespace
     >>> from latentwalk.auditing import recommend_k
     >>> def report(high):
-    ...     return SimpleNamespace(tpr_interval=(0.0, high), tolerance=0.05, n_duplicates=0)
+    ...     tpr, settings = SimpleNamespace(high=high), SimpleNamespace(tolerance=0.05)
+    ...     return SimpleNamespace(tpr=tpr, settings=settings, n_duplicates=0)
     >>> recommend_k({5: report(0.12), 10: report(0.04), 20: report(0.03)})
     10
     """
     tolerated = [
         k
         for k, report in reports.items()
-        if report.tpr_interval[1] <= report.tolerance and not report.n_duplicates
+        if report.tpr.high <= report.settings.tolerance and not report.n_duplicates
     ]
     return min(tolerated, default=None)

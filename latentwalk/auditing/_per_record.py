@@ -1,87 +1,168 @@
-"""The table with a row for each synthetic record."""
+"""What must never be released: rows about single records, and real records beside synthetic ones.
+
+Everything else in this folder gives aggregates. A row for each synthetic record tells an attacker
+which records are near to a member (ReconSyn, arXiv 2312.05114).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.auditing._cohorts import RealSet
+from latentwalk.auditing._cohorts import Cohort, Cohorts
 from latentwalk.auditing._nearness import read_chunks
 from latentwalk.metrics import conformal_p_values, match_keys
 from latentwalk.neighbors import ExactNeighbors
 
-COLUMNS = (
-    "member_distance",
-    "nearest_member",
-    "density_ratio",
-    "holdout_distance",
-    "collision_p",
-    "collision",
-    "duplicate",
-)
-(
-    MEMBER_DISTANCE,
-    NEAREST_MEMBER,
-    DENSITY_RATIO,
-    HOLDOUT_DISTANCE,
-    COLLISION_P,
-    COLLISION,
-    DUPLICATE,
-) = range(len(COLUMNS))
 N_NEAREST = 50
 
 
-def row_table(
-    spaces: dict[str, Any],
-    X_syn: NDArray[Any],
-    index: ExactNeighbors,
-    members: RealSet,
-    holdout: RealSet | None,
-    fpr: float,
-) -> NDArray[np.float64]:
-    """Return the table of `PrivacyAuditor.transform`, columns as in `COLUMNS`.
+class Column(IntEnum):
+    """The columns of `PrivacyAuditor.transform`, in their order."""
 
-    `spaces` has one feature space, and `index` its members. One chunk of the release is held at a
-    time; the table is as if it were searched whole.
+    MEMBER_DISTANCE = 0
+    NEAREST_MEMBER = 1
+    DENSITY_RATIO = 2
+    HOLDOUT_DISTANCE = 3
+    COLLISION_P = 4
+    COLLISION = 5
+    DUPLICATE = 6
+
+
+COLUMNS = tuple(column.name.lower() for column in Column)
+
+
+@dataclass(frozen=True)
+class NearestMatches:
+    """The synthetic records that are nearest to a member, nearest first.
+
+    It holds real records: it must never be released.
+
+    Attributes
+    ----------
+    synthetic_rows, member_rows : ndarray of shape (n_matches,)
+        Rows of the release and of the members.
+    distances : ndarray of shape (n_matches,)
+        In the auditor's first feature space.
+    synthetic, members : ndarray of shape (n_matches, ...)
+        The records.
     """
-    (space,) = spaces
-    table = np.full((len(X_syn), len(COLUMNS)), np.nan)
+
+    synthetic_rows: NDArray[Any]
+    member_rows: NDArray[Any]
+    distances: NDArray[Any]
+    synthetic: NDArray[Any]
+    members: NDArray[Any]
+
+
+def row_table(cohorts: Cohorts, X_syn: NDArray[Any], fpr: float) -> NDArray[np.float64]:
+    """Return the table of `PrivacyAuditor.transform`, in the first feature space.
+
+    One chunk of the release is held at a time. The table is as if it were searched whole.
+    """
+    space = next(iter(cohorts.spaces))
+    members, holdout = cohorts.members, cohorts.holdout
+    table = np.full((len(X_syn), len(Column)), np.nan)
     against = None if holdout is None else AgainstHoldout(space, members, holdout)
-    for part, keys, features in read_chunks(spaces, X_syn):
-        rows = features[space]
-        table[part, : DENSITY_RATIO + 1] = _to_members(index, rows)
-        table[part, DUPLICATE] = match_keys(keys, members.keys) >= 0
+    for chunk in read_chunks({space: cohorts.spaces[space]}, X_syn):
+        rows = chunk.features[space]
+        table[chunk.part, : Column.HOLDOUT_DISTANCE] = _to_members(cohorts.indices[space], rows)
+        table[chunk.part, Column.DUPLICATE] = match_keys(chunk.keys, members.keys) >= 0
         if against is not None:
-            table[part, HOLDOUT_DISTANCE] = against.distances(rows, part.start)
+            table[chunk.part, Column.HOLDOUT_DISTANCE] = against.distances(rows, chunk.part.start)
     if against is not None:
-        table[:, COLLISION_P] = against.collision_p_values(len(X_syn))
-        table[:, COLLISION] = table[:, COLLISION_P] <= fpr
+        table[:, Column.COLLISION_P] = against.collision_p_values(len(X_syn))
+        table[:, Column.COLLISION] = table[:, Column.COLLISION_P] <= fpr
     return table
 
 
+def member_table(cohorts: Cohorts, fpr: float) -> NDArray[np.float64]:
+    """Return the table of the members themselves, each against the others.
+
+    A record is never its own neighbour, as in `sklearn.neighbors.LocalOutlierFactor`. It counts as
+    a duplicate where another member equals it.
+    """
+    space = next(iter(cohorts.spaces))
+    members, holdout = cohorts.members, cohorts.holdout
+    rows = members.features[space]
+    table = np.full((len(rows), len(Column)), np.nan)
+    n_near = min(N_NEAREST + 1, len(rows))
+    distances, nearest = cohorts.indices[space].kneighbors(rows, n_near)
+    own = nearest == np.arange(len(rows))[:, None]
+    own[~own.any(axis=1), -1] = True  # more copies of it than neighbours were asked for
+    if n_near > 1:
+        distances, nearest = (a[~own].reshape(len(rows), -1) for a in (distances, nearest))
+        table[:, : Column.HOLDOUT_DISTANCE] = _near_columns(distances, nearest)
+    place, counts = np.unique(members.keys, return_inverse=True, return_counts=True)[1:]
+    table[:, Column.DUPLICATE] = counts[place] > 1
+    if holdout is not None:
+        against = ExactNeighbors(holdout.features[space])
+        table[:, Column.HOLDOUT_DISTANCE] = against.kneighbors(rows)[0][:, 0]
+        p_values = _left_out_p_values(rows, table, members, holdout.features[space], holdout.codes)
+        table[:, Column.COLLISION_P] = p_values
+        table[:, Column.COLLISION] = p_values <= fpr
+    return table
+
+
+def _left_out_p_values(
+    rows: NDArray[Any],
+    table: NDArray[np.float64],
+    members: Cohort,
+    holdout: NDArray[Any],
+    codes: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """For each member as if released: the smallest p-value of the members it is nearest to."""
+    p_values = np.ones(len(rows))
+    if np.isnan(table[:, Column.NEAREST_MEMBER]).any():  # a single member
+        return p_values
+    to_members = ExactNeighbors(rows).kneighbors(holdout)[0][:, 0]
+    weights = 1 / np.bincount(codes)[codes]
+    of_members = _weighted_p_values(table[:, Column.MEMBER_DISTANCE], to_members, weights)
+    nearest = table[:, Column.NEAREST_MEMBER].astype(np.intp)
+    np.minimum.at(p_values, nearest, of_members)
+    return p_values
+
+
 def is_flagged(table: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a synthetic record collides with a member or copies one."""
-    flagged: NDArray[np.bool_] = (table[:, [COLLISION, DUPLICATE]] == 1).any(axis=1)
+    """Whether a record collides with a member or copies one."""
+    flagged: NDArray[np.bool_] = (table[:, [Column.COLLISION, Column.DUPLICATE]] == 1).any(axis=1)
     return flagged
 
 
+def match_nearest(
+    table: NDArray[np.float64], X_syn: NDArray[Any], X: NDArray[Any], n_matches: int
+) -> NearestMatches:
+    """Return the synthetic records nearest to a member, beside these; each member once."""
+    distances = table[:, Column.MEMBER_DISTANCE]
+    order = np.argsort(distances, kind="stable")
+    nearest = table[order, Column.NEAREST_MEMBER].astype(np.intp)
+    order = order[np.sort(np.unique(nearest, return_index=True)[1])][:n_matches]
+    nearest = table[order, Column.NEAREST_MEMBER].astype(np.intp)
+    return NearestMatches(order, nearest, distances[order], X_syn[order], X[nearest])
+
+
 def _to_members(index: ExactNeighbors, rows: NDArray[Any]) -> NDArray[np.float64]:
+    return _near_columns(*index.kneighbors(rows, min(N_NEAREST, len(index.references))))
+
+
+def _near_columns(distances: NDArray[np.float64], nearest: NDArray[np.intp]) -> NDArray[np.float64]:
     """Distance to the nearest member, its row, and the ratio to the typical distance."""
-    distances, nearest = index.kneighbors(rows, min(N_NEAREST, len(index.references)))
-    typical = 0.5 * distances.mean(axis=1)
-    ratio = np.divide(distances[:, 0], typical, out=np.zeros(len(rows)), where=typical > 0)
+    typical = 0.5 * distances.mean(axis=1)  # Carlini et al.: alpha = 0.5, n = 50
+    ratio = np.divide(distances[:, 0], typical, out=np.zeros(len(distances)), where=typical > 0)
     return np.column_stack([distances[:, 0], nearest[:, 0], ratio])
 
 
 class AgainstHoldout:
     """Synthetic records beside held-out ones, and members' nearest beside these, over chunks."""
 
-    def __init__(self, space: str, members: RealSet, holdout: RealSet) -> None:
+    def __init__(self, space: str, members: Cohort, holdout: Cohort) -> None:
         self._real = np.concatenate([s.features[space] for s in (members, holdout)])
         self._index = ExactNeighbors(holdout.features[space])
-        self._n_members, self._codes = len(members.codes), holdout.codes
+        self._n_members, self._codes = len(members), holdout.codes
         self._nearest = np.full(len(self._real), np.inf), np.zeros(len(self._real), dtype=np.intp)
 
     def distances(self, rows: NDArray[Any], start: int) -> NDArray[np.float64]:

@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.auditing._attacks._inversion import residuals
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._cohorts import check_records, check_same
-from latentwalk.auditing._ladder import audit_stages
-from latentwalk.auditing._report import AuditReport
+from latentwalk.auditing._checks import check_records, check_same
+from latentwalk.auditing._ladder import Ladder, audit_stages
+from latentwalk.auditing._spaces import check_guided_by, find_guided
 from latentwalk.utils import to_float
 
 WALKED = ("guided walk", "release")
@@ -41,7 +41,7 @@ def audit_pipeline(
     X_holdout: ArrayLike | None = None,
     guided_by: Sequence[str] = (),
     random_state: Any = None,
-) -> dict[str, AuditReport]:
+) -> Ladder:
     """Audit a release beside what the stages of its fitted pipeline would have released.
 
     The stages are "generator samples" (new latents, none of a member), "inversions" (the members'
@@ -65,14 +65,16 @@ def audit_pipeline(
     X_holdout : array-like of shape (n_holdout, n_channels, height, width), default=None
         The auditor's held-out records. With them the inversion gap is tested.
     guided_by : sequence of str, default=()
-        Feature spaces that guided, selected or repelled the walk.
+        Feature spaces that guided, selected or repelled the walk, besides those that its steps
+        know (`guided_spaces_`).
     random_state : int, RandomState or None, default=None
         Draws the generator's samples, and the points of the walks.
 
     Returns
     -------
-    reports : dict of str to AuditReport
-        In the order of the stages; each has the whole `ladder`, and `inversion_gap`.
+    reports : Ladder
+        Reports by stage, in their order. Each has the whole `ladder`, and `inversion_gap`. Print
+        it for a table.
 
     Raises
     ------
@@ -116,7 +118,9 @@ def audit_pipeline(
             reconstruction_errors(stages.decoder, members, inverted),
             reconstruction_errors(stages.decoder, held_out, stages.inverter.transform(held_out)),
         )
-    guides = {name: guided_by for name in WALKED if stages.walker is not None and name in images}
+    spaces = list(auditor.cohorts_.spaces)
+    guided = find_guided(pipe, auditor.cohorts_.spaces, check_guided_by(guided_by, spaces))
+    guides = {name: guided for name in WALKED if stages.walker is not None and name in images}
     return audit_stages(auditor, images, guided_by=guides, reconstruction_errors=errors)
 
 
@@ -201,20 +205,19 @@ def reconstruction_errors(decoder: Any, X: NDArray[Any], W: NDArray[Any]) -> NDA
 
 def _check_members(auditor: PrivacyAuditor, X: ArrayLike) -> NDArray[Any]:
     members = check_records(auditor, X, reset=False)
-    check_same(members, auditor.members_, "X", "members")
+    check_same(members, auditor.cohorts_.members.keys, "X", "members")
     return members
 
 
 def _check_holdout(auditor: PrivacyAuditor, X_holdout: ArrayLike) -> NDArray[Any]:
-    if auditor.holdout_ is None:
-        raise ValueError("X_holdout was given, but the auditor was fitted without")
+    holdout = auditor.cohorts_.pair[1]
     held_out = check_records(auditor, X_holdout, reset=False, name="X_holdout")
-    check_same(held_out, auditor.holdout_, "X_holdout", "held-out records")
+    check_same(held_out, holdout.keys, "X_holdout", "held-out records")
     return held_out
 
 
-def _first(steps: Sequence[Any], found: Callable[[Any], bool]) -> Any:
-    return next((step for step in steps if found(step)), None)
+def _first(steps: Sequence[Any], fits: Callable[[Any], bool]) -> Any:
+    return next((step for step in steps if fits(step)), None)
 
 
 def _inverts(step: Any) -> bool:

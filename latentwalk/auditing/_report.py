@@ -7,58 +7,33 @@ from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from latentwalk.auditing._controls import Control
-from latentwalk.auditing._figures import ROC_FPRS, SpaceFigures
-from latentwalk.auditing._matches import NearestMatches
 from latentwalk.auditing._page._html import render_report
-from latentwalk.auditing._results import InversionGap, LadderStage
-from latentwalk.metrics import Verdict, row_keys
-from latentwalk.metrics._privacy._duplicates import digest
+from latentwalk.auditing._page._text import as_html, as_lines
+from latentwalk.auditing._per_record import NearestMatches
+from latentwalk.auditing._results import (
+    ROC_FPRS,
+    AttackReport,
+    AuditSets,
+    AuditSettings,
+    Control,
+    InversionGap,
+    LadderStage,
+    SpaceFigures,
+)
+from latentwalk.metrics import ExactTest, Rate, Verdict, keys_digest, row_keys
 
-if TYPE_CHECKING:
-    from latentwalk.auditing._run_attacks import AttackReport
-
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 EDITIONS = ("releasable", "internal")
 DISTRIBUTIONS = ("bins", "member_counts", "holdout_counts", "sham_counts")
 
 
-@dataclass(frozen=True)
-class AuditSets:
-    """How many there were of what.
-
-    Attributes
-    ----------
-    n_members, n_holdout : int
-        Subjects, the units of every figure.
-    n_member_images, n_holdout_images, n_reference_images, n_synthetic : int
-        Records.
-    images_per_subject : int
-        Images drawn from a subject, the fewest that one has.
-    n_strata : int
-        Groups of subjects with about as many images; in each are drawn the fewest of its own.
-    n_draws : int
-        Repeated draws; 1 where nothing is drawn.
-    """
-
-    n_members: int
-    n_holdout: int
-    n_member_images: int
-    n_holdout_images: int
-    n_reference_images: int
-    n_synthetic: int
-    images_per_subject: int
-    n_strata: int
-    n_draws: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditReport:
-    """What `PrivacyAuditor.audit` found. Aggregates only: no records, no ids.
+    """What `PrivacyAuditor.audit` found. Aggregates only: no records, no ids. Print it for a table.
 
     Over several feature spaces each headline figure is the worst one.
 
@@ -67,76 +42,68 @@ class AuditReport:
     verdict : Verdict or None
         LEAK, SIGNAL, NO EVIDENCE, UNDERPOWERED or INVALID; None without held-out records.
     reason : str
-        The verdict's reason in one sentence.
+        The verdict's reason.
     advice : str
         What to do about it.
-    p_value, p_near, p_far : float
+    test : ExactTest
         The exact test over directions and spaces; each direction over the spaces. NaN without
         held-out records, as are the figures below.
     n_exposed_lower : int or None
-        At least so many member subjects are exposed, at confidence ``1 - alpha``.
-    tpr : float
-        Share of members that an attacker finds at false-positive rate `fpr`.
-    tpr_interval : tuple (low, high)
-        Its 95 % interval (``1 - alpha``).
-    auc : float
+        At least this many member subjects are exposed, at confidence ``1 - alpha``.
+    tpr : Rate
+        Share of members that the distance to the release finds at false-positive rate `fpr`, with
+        its interval of confidence ``1 - alpha``.
+    auc : Rate
         0.5 is chance.
-    auc_interval : tuple (low, high)
-        Its interval.
     collision_rate : float
-        Share of members nearer than all but `fpr` of the held-out subjects.
+        Share of members that are nearer than all but `fpr` of the held-out subjects.
     mean_minimum_distance : float
-        Of the first space: mean distance of synthetic records to the nearest member.
+        Mean distance of synthetic records to the nearest member, in the first space.
     smallest_detectable_leak : float
-        The smallest share of exposed members that the test is certain to find; NaN for none.
+        Detection limit: a leak that exposes this share of the members is certain to be found. NaN
+        where no leak is.
     n_duplicates : int
         Synthetic records that equal a member's record.
     n_repeated : int
         Synthetic records that equal an earlier synthetic record.
     certified : bool
-        Whether the held-out subjects are enough to certify the false-positive rate.
-    alpha, fpr, tolerance : float
-        The auditor's parameters.
+        Whether there are enough held-out subjects to certify the false-positive rate.
+    settings : AuditSettings
+        The auditor's `alpha`, `fpr` and `tolerance`.
     sets : AuditSets
-        How many there were of what.
+        Numbers of subjects and records.
     spaces : tuple of SpaceFigures
         The figures in each feature space.
     guided_by : tuple of str
         The feature spaces that guided or selected the release.
     controls : tuple of Control
-        What would have cried without a release.
+        Tests that must not find a difference, since they do not use the release.
     ladder : tuple of LadderStage
-        The stages that were audited beside this one; empty without `audit_stages`.
+        The stages that were audited together with this one; empty without `audit_stages`.
     inversion_gap : InversionGap or None
         Members' against held-out subjects' reconstruction errors, where these were given.
     attacks : AttackReport or None
-        What attacks found beside the audit, see `with_attacks`; no part of the verdict.
+        What attacks found, see `with_attacks`. The verdict does not include it.
     roc_fprs : tuple of float
         The false-positive rates of each space's `roc`.
     schema_version : int
-        Of `to_dict`.
+        Version of the layout of `to_dict`.
     """
 
     verdict: Verdict | None
     reason: str
     advice: str
-    p_value: float
-    p_near: float
-    p_far: float
+    test: ExactTest
     n_exposed_lower: int | None
-    tpr: float
-    tpr_interval: tuple[float, float]
-    auc: float
-    auc_interval: tuple[float, float]
+    tpr: Rate
+    auc: Rate
     collision_rate: float
     mean_minimum_distance: float
     smallest_detectable_leak: float
     n_duplicates: int
     n_repeated: int
     certified: bool
-    alpha: float
-    fpr: float
-    tolerance: float
+    settings: AuditSettings
     sets: AuditSets
     spaces: tuple[SpaceFigures, ...]
     guided_by: tuple[str, ...]
@@ -147,6 +114,23 @@ class AuditReport:
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
     _digest: str = field(default="", repr=False, compare=False)
+
+    @property
+    def p_value(self) -> float:
+        """The p-value of the exact test, over directions and spaces."""
+        return self.test.p_value
+
+    def __repr__(self) -> str:
+        exposed = (
+            "" if self.n_exposed_lower is None else f", n_exposed_lower={self.n_exposed_lower}"
+        )
+        return f"<AuditReport: {self.verdict}, p_value={self.p_value:.3g}{exposed}>"
+
+    def __str__(self) -> str:
+        return as_lines(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def is_about(self, X_syn: ArrayLike) -> bool:
         """Return whether these are the records that were audited, in any order.
@@ -172,7 +156,7 @@ class AuditReport:
         >>> report.is_about(release[::-1]), report.is_about(release[1:])
         (True, False)
         """
-        return digest(row_keys(X_syn)) == self._digest
+        return keys_digest(row_keys(X_syn)) == self._digest
 
     def with_attacks(self, attacks: AttackReport) -> Self:
         """Return the report with the table of `run_attacks` in it.
@@ -180,12 +164,12 @@ class AuditReport:
         Parameters
         ----------
         attacks : AttackReport
-            Of the same release.
+            What they found in the same release.
 
         Returns
         -------
         report : AuditReport
-            A new one; the verdict stays that of the audit.
+            A new report with the same verdict.
         """
         return replace(self, attacks=attacks)
 
@@ -195,12 +179,13 @@ class AuditReport:
         Parameters
         ----------
         edition : {"releasable", "internal"}, default="releasable"
-            "internal" also has the distributions of exposures, whose ends are single subjects'.
+            "internal" also has the distributions of exposures. The ends of a distribution belong
+            to single subjects.
 
         Returns
         -------
         report : dict
-            By the names of the attributes.
+            Keys are the names of the attributes.
 
         Raises
         ------
@@ -222,7 +207,7 @@ class AuditReport:
         Parameters
         ----------
         path : path-like
-            Written anew.
+            An existing file is overwritten.
         edition : {"releasable", "internal"}, default="releasable"
             See `to_dict`.
         """
@@ -242,10 +227,10 @@ class AuditReport:
         Parameters
         ----------
         path : path-like
-            Written anew.
+            An existing file is overwritten.
         edition : {"releasable", "internal"}, default="releasable"
-            "releasable" has rates, tests and the ROC; "internal" also the distributions of
-            exposures and, where given, real images beside synthetic ones.
+            "releasable" has rates, tests and the ROC. "internal" also has the distributions of
+            exposures and, where given, real images next to synthetic ones.
         matches : NearestMatches, default=None
             From `PrivacyAuditor.nearest_matches`: real images, for the internal edition only.
 
@@ -257,7 +242,7 @@ class AuditReport:
         _check_edition(edition)
         if matches is not None and edition != "internal":
             raise ValueError(
-                "matches hold real images; they go into edition='internal' alone, which must not "
+                "matches hold real images; pass them with edition='internal', a page that must not "
                 "be released"
             )
         page = render_report(self, internal=edition == "internal", matches=matches)

@@ -1,8 +1,178 @@
-"""What a report says of the other stages of its pipeline, and of the inversion."""
+"""What an audit gives, as frozen values. They know nothing of how they were found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from latentwalk.auditing._page._tables import attacks
+from latentwalk.auditing._page._text import as_table, html_table
+from latentwalk.metrics import ExactTest, Rate
+
+ROC_FPRS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """The auditor's parameters that its figures depend on.
+
+    Attributes
+    ----------
+    alpha : float
+        The level of the tests and of the intervals.
+    fpr : float
+        The false-positive rate at which the true-positive rate is given.
+    tolerance : float
+        The share of exposed members from which a signal is called a leak.
+    """
+
+    alpha: float
+    fpr: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class AuditSets:
+    """Numbers of subjects and records.
+
+    Attributes
+    ----------
+    n_members, n_holdout : int
+        Subjects, the units of every figure.
+    n_member_images, n_holdout_images, n_reference_images, n_synthetic : int
+        Records.
+    images_per_subject : int
+        The fewest images that are drawn from a subject.
+    n_strata : int
+        Groups of subjects with a similar number of images. Within a group the same number of
+        images is drawn from each subject.
+    """
+
+    n_members: int
+    n_holdout: int
+    n_member_images: int
+    n_holdout_images: int
+    n_reference_images: int
+    n_synthetic: int
+    images_per_subject: int
+    n_strata: int
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control and its result.
+
+    Attributes
+    ----------
+    name : str
+        "sham release" or "two-sample classifier".
+    p_value : float
+        Tests that members and held-out subjects are exchangeable before any release.
+    level : float
+        The control's share of the joint level .01.
+    passed : bool
+        Whether the p-value is above the level.
+    """
+
+    name: str
+    p_value: float
+    level: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class SpaceFigures:
+    """What the audit found in one feature space. Subjects are the units.
+
+    Attributes
+    ----------
+    space : str
+        The feature space.
+    guided : bool
+        Whether it guided or selected the release.
+    test : ExactTest
+        Both directions, members nearer, members farther.
+    n_exposed_lower : int
+        Lower bound on the exposed members, at the level left after directions and spaces.
+    tpr : Rate
+        True-positive rate at the audited false-positive rate, with its interval. Lower is better.
+    auc : Rate
+        0.5 is chance. A value below 0.5 shows the hole that selection leaves.
+    collision_rate : float
+        Share of members that are nearer than all but the audited share of held-out subjects. That
+        share is chance. NaN where there are too few held-out subjects.
+    mean_minimum_distance : float
+        Mean distance of the synthetic records to the nearest member (mmL in the LPIPS space).
+        Higher is farther. Compare it with the next figure.
+    mean_minimum_distance_holdout : float
+        Mean distance of the held-out records to the nearest member.
+    roc, roc_low, roc_high : tuple of float
+        True-positive rates at `ROC_FPRS`, and the interval of each of them.
+    bins, member_counts, holdout_counts : tuple of float
+        Histogram of exposures: edges, and shares of members and held-out subjects.
+    sham_counts : tuple of float
+        Shares of members by their distance to the nearest reference record, over the same edges.
+        This is what a release without any member would give. Empty without reference records.
+    """
+
+    space: str
+    guided: bool
+    test: ExactTest
+    n_exposed_lower: int
+    tpr: Rate
+    auc: Rate
+    collision_rate: float
+    mean_minimum_distance: float
+    mean_minimum_distance_holdout: float
+    roc: tuple[float, ...]
+    roc_low: tuple[float, ...]
+    roc_high: tuple[float, ...]
+    bins: tuple[float, ...]
+    member_counts: tuple[float, ...]
+    holdout_counts: tuple[float, ...]
+    sham_counts: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """What one attack found in one feature space.
+
+    Attributes
+    ----------
+    attack : str
+        Its name in `ATTACKS`.
+    space : str
+        The feature space; "records" where the attack looks at the records themselves.
+    auc, tpr : Rate
+        With their intervals. 0.5 is chance for the AUC, the false-positive rate for the other.
+    """
+
+    attack: str
+    space: str
+    auc: Rate
+    tpr: Rate
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """What `run_attacks` returns; print it for a table.
+
+    Attributes
+    ----------
+    p_value : float
+        Permutation maximum over attacks and spaces, by subject.
+    results : tuple of AttackResult
+        One for each attack and space, the largest AUC first.
+    """
+
+    p_value: float
+    results: tuple[AttackResult, ...]
+
+    def __str__(self) -> str:
+        title = f"{len(self.results)} attacks; p-value of the best: {self.p_value:.3g}"
+        return as_table(title, attacks(self))
+
+    def _repr_html_(self) -> str:
+        return html_table(attacks(self))
 
 
 @dataclass(frozen=True)
@@ -14,45 +184,40 @@ class LadderStage:
     name : str
         The stage.
     verdict : str
-        What an audit of a release of this stage concludes.
+        The verdict on a release of this stage.
     n_exposed_lower : int
         Lower bound on the exposed members.
-    tpr, tpr_interval : float and pair of float
+    tpr : Rate
         True-positive rate at the audited false-positive rate. Lower is better.
-    auc, auc_interval : float and pair of float
+    auc : Rate
         0.5 is chance.
     """
 
     name: str
     verdict: str
     n_exposed_lower: int
-    tpr: float
-    tpr_interval: tuple[float, float]
-    auc: float
-    auc_interval: tuple[float, float]
+    tpr: Rate
+    auc: Rate
 
 
 @dataclass(frozen=True)
 class InversionGap:
     """How much better the inversion reconstructs members than held-out subjects.
 
-    It is a membership signal of the generator and the encoder, for whoever holds them; the
-    verdict of a release of images leaves it out. Subjects are the units.
+    It is a membership signal of the generator and the encoder, for whoever holds them. The
+    verdict on a release of images does not include it. Subjects are the units.
 
     Attributes
     ----------
     mean_members, mean_holdout : float
-        Mean error over the subjects, of the same number of images of each (the best of them).
-    p_value, p_near, p_far : float
-        The exact test on the errors: both directions, members lower, members higher.
-    auc, auc_interval : float and pair of float
-        Probability that a member's error is the lower one; 0.5 is chance.
+        Mean error over the subjects, for the same number of images of each (the best of them).
+    test : ExactTest
+        Of the errors: both directions, members lower, members higher.
+    auc : Rate
+        Probability that a member's error is lower; 0.5 is chance.
     """
 
     mean_members: float
     mean_holdout: float
-    p_value: float
-    p_near: float
-    p_far: float
-    auc: float
-    auc_interval: tuple[float, float]
+    test: ExactTest
+    auc: Rate

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,38 +15,16 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.auditing._attacks._base import ATTACKS, MembershipAttack
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._cohorts import check_records
-from latentwalk.auditing._draws import smallest, stratum_medians
+from latentwalk.auditing._checks import check_records
+from latentwalk.auditing._cohorts import Cohorts
+from latentwalk.auditing._results import AttackReport, AttackResult
 from latentwalk.auditing._spaces import extract
-from latentwalk.metrics import Rate, auc, tpr_at_fpr
+from latentwalk.metrics import auc, tpr_at_fpr
 from latentwalk.utils import to_float
 
 TOP_SHARE = 0.02
 RECORDS = "records"
-
-
-class AttackResult(NamedTuple):
-    """What one attack found in one space; `space` is "records" where it looks at these."""
-
-    attack: str
-    space: str
-    auc: Rate
-    tpr: Rate
-
-
-class AttackReport(NamedTuple):
-    """What `run_attacks` returns.
-
-    Attributes
-    ----------
-    p_value : float
-        Permutation maximum over attacks and spaces, by subject.
-    results : tuple of AttackResult
-        One for each attack and space, the largest AUC first.
-    """
-
-    p_value: float
-    results: tuple[AttackResult, ...]
+SUBJECTS = "groups_reference"
 
 
 def max_test(
@@ -58,8 +37,9 @@ def max_test(
 ) -> float:
     """Return one p-value for the best of several attacks, by permuting subjects.
 
-    Each attack is judged by its AUC and by the members among its top 2 %, both standardised by
-    their permutation moments; the largest of all is compared with the largest under relabelling.
+    Each attack is judged by its AUC and by the members among its top 2 %. Both are standardised by
+    their mean and spread under relabelling, and the largest of all is compared with the largest
+    under relabelling.
 
     Parameters
     ----------
@@ -68,7 +48,7 @@ def max_test(
     is_member : array-like of bool of shape (n_subjects,)
         The truth.
     strata : array-like of int of shape (n_subjects,), default=None
-        Subjects are relabelled within these alone; None is one.
+        Subjects are relabelled within these; None is one stratum.
     n_permutations : int, default=999
         Relabellings.
     random_state : int, RandomState or None, default=None
@@ -77,7 +57,7 @@ def max_test(
     Returns
     -------
     p_value : float
-        Valid however the attacks depend on each other.
+        Valid for any dependence between the attacks.
 
     References
     ----------
@@ -125,24 +105,22 @@ def run_attacks(
     n_permutations: int = 999,
     random_state: Any = None,
 ) -> AttackReport:
-    """Attack a release with everything there is.
+    """Attack a release with every registered attack.
 
     Parameters
     ----------
     auditor : PrivacyAuditor
-        Fitted with held-out records; with X_reference, the attacks that need one run too.
+        Fitted with held-out records. With X_reference, the attacks that need one run too.
     X_syn : array-like of shape (n_synthetic, ...)
         The release.
     attacks : sequence of str, default=None
         Names in `ATTACKS`; None is all that the auditor's sets and `knowledge` allow.
     knowledge : AttackerKnowledge, default=None
-        What attackers hold beside the release: an inverter, a classifier trained on the release,
-        subject ids of the reference.
+        What attackers hold besides the release: an inverter, a classifier trained on the release.
     n_permutations : int, default=999
-        Of the permutation maximum.
+        Relabellings for the p-value.
     random_state : int, RandomState or None, default=None
-        Seeds the permutations; the images drawn from a subject are those of the auditor's first
-        draw.
+        Seeds the permutations. The images drawn from a subject are those of the auditor.
 
     Returns
     -------
@@ -166,31 +144,34 @@ def run_attacks(
     (0.001, 'absence')
     """
     check_is_fitted(auditor)
-    if auditor.holdout_ is None:
-        raise ValueError("the auditor has no held-out records; fit it with X_holdout")
+    cohorts = auditor.cohorts_
+    n_members, strata = cohorts.pair[0].n_subjects, np.concatenate(cohorts.draws.strata)
     known = knowledge or AttackerKnowledge()
-    names = _chosen(attacks, auditor.reference_ is not None, known)
-    views = _views(auditor, X_syn, [ATTACKS[name] for name in names], known)
+    names = _chosen(attacks, cohorts, known)
+    release = check_records(auditor, X_syn, reset=False, name="X_syn")
     scores, results = [], []
-    for view in views:
+    for view in _views(cohorts, release, [ATTACKS[name] for name in names], known):
         for name in names:
             attack = ATTACKS[name]()
             if attack.sees_records != (view.space == RECORDS):
                 continue
-            found = _scores(attack, view, known, auditor)
-            t, h = _by_subject(-found, auditor)  # near = small in the metrics
+            # near = small in the metrics
+            t, h = cohorts.by_subject(-_scores(attack, view, known, cohorts))
             scores.append(-np.concatenate([t, h]))
             rates = auc(t, h), tpr_at_fpr(t, h, fpr=auditor.fpr)
             results.append(AttackResult(name, view.space, *rates))
-    is_member = np.arange(len(scores[0])) < len(t)
-    strata = np.concatenate(auditor._plan.strata)
     p_value = max_test(
-        scores, is_member, strata=strata, n_permutations=n_permutations, random_state=random_state
+        scores,
+        np.arange(len(strata)) < n_members,
+        strata=strata,
+        n_permutations=n_permutations,
+        random_state=random_state,
     )
     return AttackReport(p_value, tuple(sorted(results, key=lambda r: -r.auc.value)))
 
 
-class _View(NamedTuple):
+@dataclass(frozen=True)
+class _View:
     """The release, the reference, and members before held-out records, as an attack sees them."""
 
     space: str
@@ -200,65 +181,67 @@ class _View(NamedTuple):
 
 
 def _views(
-    auditor: PrivacyAuditor,
-    X_syn: ArrayLike,
+    cohorts: Cohorts,
+    release: NDArray[Any],
     attacks: list[type[MembershipAttack]],
     knowledge: AttackerKnowledge,
 ) -> list[_View]:
-    members, holdout, reference = auditor.members_, auditor.holdout_, auditor.reference_
-    assert holdout is not None
-    views = []
-    release = check_records(auditor, X_syn, reset=False, name="X_syn")
+    views, reference = [], cohorts.reference
     if any(attack.sees_records for attack in attacks):
-        real = knowledge.records(auditor)
+        real = knowledge.records(cohorts)
         like_real = to_float(release).reshape(len(release), *real.shape[1:])
         views.append(_View(RECORDS, like_real, None, real))
-    for space, rows in extract(auditor.spaces_, release, "X_syn").items():
-        real = np.concatenate([s.features[space] for s in (members, holdout)])
-        views.append(_View(space, rows, reference and reference.features[space], real))
+    for space, rows in extract(cohorts.spaces, release, "X_syn").items():
+        others = None if reference is None else reference.features[space]
+        views.append(_View(space, rows, others, cohorts.real(space)))
     return views
 
 
 def _scores(
-    attack: MembershipAttack, view: _View, knowledge: AttackerKnowledge, auditor: PrivacyAuditor
+    attack: MembershipAttack, view: _View, knowledge: AttackerKnowledge, cohorts: Cohorts
 ) -> NDArray[np.float64]:
     """Scores of members and held-out records in one call, so that neither set is favoured."""
-    handed = knowledge.only((*attack.needs, *attack.takes))
-    attack.fit(view.synthetic, view.reference, **handed)
-    labels = {"y": knowledge.labels(auditor)} if attack.sees_labels else {}
+    attack.fit(view.synthetic, view.reference, **_handed(attack, knowledge, cohorts))
+    labels = {"y": knowledge.labels(cohorts)} if attack.sees_labels else {}
     return attack.score_samples(view.real, **labels)
 
 
+def _handed(
+    attack: MembershipAttack, knowledge: AttackerKnowledge, cohorts: Cohorts
+) -> dict[str, Any]:
+    names = [name for name in (*attack.needs, *attack.takes) if name != SUBJECTS]
+    handed = knowledge.only(names)
+    if SUBJECTS in attack.needs and cohorts.reference is not None:
+        handed[SUBJECTS] = cohorts.reference.codes
+    return handed
+
+
+def _missing(
+    attack: type[MembershipAttack], cohorts: Cohorts, knowledge: AttackerKnowledge
+) -> list[str]:
+    """What the attack needs and nobody gave, with the place where to give it."""
+    reference = cohorts.reference
+    missing = []
+    if attack.needs_reference and reference is None:
+        missing.append("X_reference: fit the auditor with it")
+    if SUBJECTS in attack.needs and (reference is None or reference.n_subjects == len(reference)):
+        missing.append(f"{SUBJECTS}, with two records of one subject: fit the auditor with it")
+    return missing + [
+        f"{need}: pass it in knowledge=AttackerKnowledge(...)"
+        for need in attack.needs
+        if need != SUBJECTS and not knowledge.has([need])
+    ]
+
+
 def _chosen(
-    attacks: Sequence[str] | None, has_reference: bool, knowledge: AttackerKnowledge
+    attacks: Sequence[str] | None, cohorts: Cohorts, knowledge: AttackerKnowledge
 ) -> list[str]:
     if attacks is None:
-        return [
-            name
-            for name, attack in ATTACKS.items()
-            if (has_reference or not attack.needs_reference) and knowledge.has(attack.needs)
-        ]
+        return [name for name, one in ATTACKS.items() if not _missing(one, cohorts, knowledge)]
     unknown = [name for name in attacks if name not in ATTACKS]
     if unknown:
         raise ValueError(f"attacks={unknown}; expected names among {sorted(ATTACKS)}")
     for name in attacks:
-        if ATTACKS[name].needs_reference and not has_reference:
-            raise ValueError(f"the attack {name!r} needs X_reference: fit the auditor with it")
-        missing = [need for need in ATTACKS[name].needs if not knowledge.has([need])]
-        if missing:
-            raise ValueError(
-                f"the attack {name!r} needs {', '.join(missing)}: pass it in "
-                "knowledge=AttackerKnowledge(...)"
-            )
+        for missing in _missing(ATTACKS[name], cohorts, knowledge):
+            raise ValueError(f"the attack {name!r} needs {missing}")
     return list(attacks)
-
-
-def _by_subject(
-    values: NDArray[np.float64], auditor: PrivacyAuditor
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values of subjects in the first draw, brought to the same median in each stratum."""
-    assert auditor.holdout_ is not None
-    plan = auditor._plan._replace(n_draws=1)
-    t, h = smallest(values, auditor.members_, auditor.holdout_, plan)
-    medians = stratum_medians(t, h, plan)[0]
-    return t[0] - medians[plan.strata[0]], h[0] - medians[plan.strata[1]]

@@ -14,7 +14,7 @@ AS_GIVEN = "features"
 
 
 def resolve_spaces(features: Any, is_image: bool) -> dict[str, Any]:
-    """Return named transformers; None stands for 2-D features taken as they are."""
+    """Return transformers by name; None takes 2-D features as they are."""
     if isinstance(features, Mapping):
         named = [(str(name), spec) for name, spec in features.items()]
     else:
@@ -36,7 +36,7 @@ def resolve_spaces(features: Any, is_image: bool) -> dict[str, Any]:
 
 def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDArray[np.float32]]:
     """Return the rows of `X` in each space."""
-    found = {}
+    features = {}
     for space, transformer in spaces.items():
         rows = X if transformer is None else _transform(transformer, X)
         rows = np.asarray(rows, dtype=np.float64 if rows.dtype == np.float64 else np.float32)
@@ -45,15 +45,15 @@ def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDA
         rows = rows.reshape(len(rows), -1)
         if not np.isfinite(rows).all():
             raise ValueError(f"feature space {space!r} gave NaN or infinite values for {name}")
-        found[space] = rows
-    return found
+        features[space] = rows
+    return features
 
 
 def _transform(transformer: Any, X: NDArray[Any]) -> NDArray[Any]:
     """Features of images; functions and transformers from elsewhere get floats in [0, 1].
 
-    A release is mostly float where the real images are bytes: handed over as they are, the two
-    would be on different scales, and every distance between them without a meaning.
+    A release is often float where the real images are bytes. Handed over as they are, the two
+    would be on different scales, and no distance between them would mean anything.
     """
     from latentwalk.features import LPIPSFeatures, ModuleFeatures, PixelFeatures
 
@@ -77,10 +77,36 @@ def check_guided_by(guided_by: Sequence[str], spaces: Sequence[str]) -> tuple[st
     unknown = [name for name in names if name not in spaces]
     if unknown:
         raise ValueError(
-            f"guided_by names {unknown}; the audited feature spaces are {list(spaces)}, name those "
-            "of them that guided, selected or repelled the release"
+            f"guided_by names {unknown}; the audited feature spaces are {list(spaces)}: name those "
+            "that guided, selected or repelled the release"
         )
     return names
+
+
+def find_guided(
+    pipeline: Any, spaces: Mapping[str, Any], named: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the audited spaces that guided the release: those named, and those its steps know.
+
+    A step's `guided_spaces_` has names such as "lpips". An audited space of that kind is meant
+    whatever its own name is.
+    """
+    steps = [step for _, step in getattr(pipeline, "steps", [("", pipeline)])]
+    known = {str(name) for step in steps for name in getattr(step, "guided_spaces_", ())}
+    return tuple(
+        name
+        for name, space in spaces.items()
+        if name in named or name in known or any(_is_kind(space, kind) for kind in known)
+    )
+
+
+def _is_kind(space: Any, kind: str) -> bool:
+    from latentwalk.features import resolve_features
+
+    try:
+        return type(space) is type(resolve_features(kind))
+    except ValueError:  # a space of the user's own, which its name alone tells
+        return False
 
 
 def _name(spec: Any) -> str:

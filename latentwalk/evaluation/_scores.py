@@ -26,11 +26,12 @@ def neg_tpr_score(estimator: Any, X: Any, y: Any = None) -> float:
     --------
     >>> from types import SimpleNamespace
     >>> from latentwalk.evaluation import neg_tpr_score
-    >>> estimator = SimpleNamespace(report_=SimpleNamespace(tpr_interval=(0.01, 0.07)))
+    >>> from latentwalk.metrics import Rate
+    >>> estimator = SimpleNamespace(report_=SimpleNamespace(tpr=Rate(0.02, 0.01, 0.07)))
     >>> neg_tpr_score(estimator, X=None)
     -0.07
     """
-    return -float(_report(estimator).tpr_interval[1])
+    return -float(_report(estimator).tpr.high)
 
 
 def neg_n_exposed_score(estimator: Any, X: Any, y: Any = None) -> float:

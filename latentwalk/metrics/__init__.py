@@ -28,6 +28,7 @@ from latentwalk.metrics._privacy._conformal import (
 )
 from latentwalk.metrics._privacy._duplicates import (
     exact_duplicates,
+    keys_digest,
     match_keys,
     n_repeated,
     row_keys,
@@ -80,6 +81,7 @@ __all__ = [
     "improved_precision",
     "improved_recall",
     "kernel_distance",
+    "keys_digest",
     "match_keys",
     "mean_minimum_distance",
     "membership_accuracy",

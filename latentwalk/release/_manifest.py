@@ -36,7 +36,7 @@ PUBLIC_PARAMETERS = {
 }
 # Rates, and not counts, in the digits of the page: all digits of a rate are a fraction, and its
 # denominator is the number of patients.
-PUBLIC_FIGURES = ("p_value", "tpr", "tpr_interval", "collision_rate")
+PUBLIC_FIGURES = ("p_value", "tpr", "collision_rate")
 SOFTWARE = ("latentwalk", "numpy", "scikit-learn", "torch")
 
 
@@ -94,6 +94,8 @@ def rounded(value: Any) -> Any:
     """Return a figure, or a pair of them, with three digits."""
     if isinstance(value, list):
         return [rounded(v) for v in value]
+    if isinstance(value, dict):
+        return {name: rounded(v) for name, v in value.items()}
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
@@ -149,5 +151,7 @@ def plain(value: Any) -> Any:
         number = float(value)
         return number if isfinite(number) else None
     if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
+        names = getattr(value, "_fields", None)
+        found = [plain(v) for v in value]
+        return found if names is None else dict(zip(names, found, strict=True))
     return value if isinstance(value, str) else None

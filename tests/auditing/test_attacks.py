@@ -78,7 +78,7 @@ def test_run_attacks_by_subject_with_what_the_sets_allow():
         run_attacks(auditor, X[:9], attacks=["unknown"])
     with pytest.raises(ValueError, match="needs X_reference"):
         run_attacks(auditor, X[:9], attacks=["DOMIAS"])
-    with pytest.raises(ValueError, match="no held-out records"):
+    with pytest.raises(ValueError, match="without X_holdout"):
         run_attacks(PrivacyAuditor().fit(X), X[:9])
 
 

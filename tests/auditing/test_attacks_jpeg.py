@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from latentwalk.auditing import PrivacyAuditor, planted_positives
-from latentwalk.auditing._ladder import compress
+from latentwalk.auditing._planted import compress
 
 
 @pytest.mark.parametrize("channels", [1, 3])

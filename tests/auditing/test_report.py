@@ -8,9 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from latentwalk.auditing import ROC_FPRS, PrivacyAuditor, run_attacks
-from latentwalk.auditing._figures import measure_space
-from latentwalk.metrics import auc
+from latentwalk.auditing import ROC_FPRS, PrivacyAuditor, audit_stages, run_attacks
 from PIL import Image
 
 IDS = [f"patient-{i:04d}" for i in range(160)]
@@ -34,7 +32,7 @@ def test_json_is_standard_and_complete(audited, tmp_path):
     text = (tmp_path / "report.json").read_text()
     read = json.loads(text)
     assert read == report.to_dict()
-    assert read["verdict"] == "LEAK" and read["schema_version"] == 3
+    assert read["verdict"] == "LEAK" and read["schema_version"] == 4
     assert read["spaces"][0]["space"] == "pixels" and len(read["controls"]) == 1
     assert "NaN" not in text
 
@@ -47,7 +45,7 @@ def test_the_releasable_json_has_no_single_subject(audited, tmp_path):
     farthest = repr(report.spaces[0].bins[-1])  # one subject's exposure
     assert farthest in inside and farthest not in released
     assert "bins" not in released and "counts" not in released and "patient-" not in inside
-    assert json.loads(released)["spaces"][0]["p_near"] == report.spaces[0].p_near
+    assert json.loads(released)["spaces"][0]["test"]["p_near"] == report.spaces[0].test.p_near
     with pytest.raises(ValueError, match="edition='public'"):
         report.to_json(tmp_path / "other.json", edition="public")
     assert not (tmp_path / "other.json").exists()
@@ -61,7 +59,7 @@ def test_the_region_holds_the_curve_and_the_sham_is_counted():
     low, rates, high = (np.array(v) for v in (found.roc_low, found.roc, found.roc_high))
     assert (low <= rates).all() and (rates <= high).all() and (low < high).all()
     at_fpr = ROC_FPRS.index(0.01)
-    assert (low[at_fpr], high[at_fpr]) == found.tpr_interval
+    assert (low[at_fpr], high[at_fpr]) == (found.tpr.low, found.tpr.high)
     # copies expose members that the reference does not come near to
     assert found.member_counts[0] > 0.1 and found.sham_counts[0] == 0
     assert sum(found.sham_counts) == pytest.approx(1)
@@ -154,11 +152,29 @@ def test_a_description_has_a_page_too(tmp_path):
     assert "no verdict" in (tmp_path / "report.html").read_text()
 
 
-def test_intervals_over_draws_have_half_the_error_each():
-    members, holdout = np.random.default_rng(0).exponential(size=(2, 1, 300))
-    settings = {"alpha": 0.1, "fpr": 0.05, "n_spaces": 1, "space": "x", "guided": False}
-    settings |= {"mean_minimum_distance": 0.0, "mean_minimum_distance_holdout": 0.0}
-    for n_draws, confidence in [(1, 0.9), (3, 0.95)]:
-        t, h = (np.repeat(rows, n_draws, axis=0) for rows in (members, holdout))
-        found = measure_space(t, h, **settings)
-        assert found.auc_interval == auc(members[0], holdout[0], confidence=confidence)[1:]
+def test_print_is_short_and_says_the_verdict(audited):
+    _, report = audited
+    text = str(report)
+    assert len(text.splitlines()) <= 25 and max(map(len, text.splitlines())) <= 120
+    first, *rest = text.splitlines()
+    assert first == "Audit of 9 synthetic records: LEAK" and report.reason[:40] in rest[0]
+    assert "pixels" in text and "two-sample classifier passed" in text
+    assert len(repr(report)) < 120 and "LEAK" in repr(report)
+    cell = report._repr_html_()
+    assert "<strong>LEAK</strong>" in cell and cell.count("<tr>") <= 12 and "<html" not in cell
+    described = PrivacyAuditor().fit(images(30, 0)).audit(images(9, 2))
+    assert "no verdict" in str(described) and len(str(described).splitlines()) <= 25
+    many = PrivacyAuditor({f"space {i}": "pixels" for i in range(12)}, random_state=0)
+    many = many.fit(images(30, 0), X_holdout=images(30, 1)).audit(images(9, 2))
+    assert len(str(many).splitlines()) <= 25
+
+
+def test_attacks_and_ladder_print_as_tables(audited):
+    auditor, _ = audited
+    found = run_attacks(auditor, images(80, 0)[:9], attacks=["nearest", "absence"], random_state=0)
+    title, head, *rows = str(found).splitlines()
+    assert title.startswith("2 attacks") and "AUC" in head and len(rows) == 2
+    assert "<td>absence</td>" in found._repr_html_()
+    ladder = audit_stages(auditor, {"copies": images(80, 0)[:9], "others": images(9, 2)})
+    assert [line.split("  ")[0] for line in str(ladder).splitlines()[2:]] == ["copies", "others"]
+    assert "<td>LEAK</td>" in ladder._repr_html_()

@@ -17,6 +17,7 @@ import latentwalk as lw
 import numpy as np
 import pytest
 from latentwalk import GANDecoder, Generator, PrivacyAuditor, write_release
+from latentwalk.metrics import Rate
 from latentwalk.release._manifest import PUBLIC_PARAMETERS
 from PIL import Image
 from sklearn.pipeline import Pipeline
@@ -35,8 +36,7 @@ class Report:
     verdict: str = "NO EVIDENCE"
     p_value: float = 0.4
     n_exposed_lower: int = 0
-    tpr: float = 0.01
-    tpr_interval: tuple[float, float] = (0.0, 0.04)
+    tpr: Rate = Rate(0.01, 0.0, 0.04)  # noqa: RUF009 (a named tuple)
     collision_rate: float = float("nan")
     n_duplicates: int = 0
     members: str = "patient-17.png"
@@ -192,8 +192,7 @@ def test_the_manifest_has_public_facts_only(tmp_path, images, decoder_generator)
     assert manifest["audit"] == {
         "verdict": "NO EVIDENCE",
         "p_value": 0.4,
-        "tpr": 0.01,
-        "tpr_interval": [0.0, 0.04],
+        "tpr": {"value": 0.01, "low": 0.0, "high": 0.04},
         "collision_rate": None,
     }
     assert manifest["licence"] == "CC0"
@@ -287,11 +286,11 @@ def test_a_text_cannot_look_like_another_part_of_the_readme(tmp_path, images, na
 
 
 def test_rates_do_not_give_the_number_of_patients(tmp_path, images):
-    report = Report(p_value=0.123456, tpr=7 / 516, tpr_interval=(2 / 516, 1.0))
+    report = Report(p_value=0.123456, tpr=Rate(7 / 516, 2 / 516, 1.0))
     release = write_release(tmp_path / "release", images, report=report)
     audit = json.loads((release / "manifest.json").read_text())["audit"]
-    assert (audit["p_value"], audit["tpr"]) == (0.123, 0.0136)
-    assert audit["tpr_interval"] == [0.00388, 1.0]
+    assert audit["p_value"] == 0.123
+    assert audit["tpr"] == {"value": 0.0136, "low": 0.00388, "high": 1.0}
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path, images):

@@ -71,7 +71,7 @@ def test_the_release_is_the_audited_set_with_its_labels(run):
     assert {(i.tobytes(), label) for i, label in zip(images, labels, strict=True)} == pairs
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["audit"]["verdict"] == report.verdict.value
-    assert manifest["audit"]["tpr_interval"] == pytest.approx(report.tpr_interval, rel=5e-3)
+    assert manifest["audit"]["tpr"] == pytest.approx(report.tpr._asdict(), rel=5e-3)
     assert [s["step"] for s in manifest["pipeline"]] == [
         "GANInverter",
         "KSameAggregator",

@@ -1,4 +1,4 @@
-"""What an attacker holds beside the release, handed to the attacks that need it."""
+"""What an attacker holds besides the release, handed to the attacks that need it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from latentwalk.auditing._auditor import PrivacyAuditor
-from latentwalk.auditing._cohorts import check_records, check_same
+from latentwalk.auditing._checks import check_like, check_same
+from latentwalk.auditing._cohorts import Cohorts
 from latentwalk.utils import check_targets, to_float
 
 
@@ -21,9 +21,8 @@ class AttackerKnowledge:
     Parameters
     ----------
     X, X_holdout : array-like of shape (n_samples, ...), (n_holdout, ...), default=None
-        Members and held-out records as the auditor was fitted with, which keeps features alone;
-        needed with `inverter` and `classifier`, in the form that these take. Bytes are scaled to
-        [0, 1].
+        Members and held-out records as the auditor was fitted with. They are needed with
+        `inverter` and `classifier`, in the form that these take. Bytes are scaled to [0, 1].
     inverter : object, default=None
         Fitted, with ``transform`` and ``inverse_transform``: the attacker holds the generator.
     latents : array-like of shape (n_synthetic, n_latent_features), default=None
@@ -32,13 +31,11 @@ class AttackerKnowledge:
         Trained on the release, with ``predict_proba``.
     y, y_holdout : array-like of shape (n_samples,), (n_holdout,), default=None
         Labels of the records; None is an attacker who does not know them.
-    groups_reference : array-like of shape (n_reference,), default=None
-        Subject ids of the auditor's ``X_reference``.
 
     Examples
     --------
     >>> from latentwalk.auditing import AttackerKnowledge
-    >>> AttackerKnowledge(groups_reference=["a", "a", "b"]).has(("groups_reference",))
+    >>> AttackerKnowledge(latents=[[0.1, 0.2]]).has(("latents",))
     True
     """
 
@@ -49,7 +46,6 @@ class AttackerKnowledge:
     classifier: Any = None
     y: Any = None
     y_holdout: Any = None
-    groups_reference: Any = None
 
     def has(self, names: Iterable[str]) -> bool:
         """Return whether all of these were handed over."""
@@ -59,29 +55,30 @@ class AttackerKnowledge:
         """Return these by name."""
         return {name: getattr(self, name) for name in names}
 
-    def records(self, auditor: PrivacyAuditor) -> NDArray[Any]:
-        """Return members, then held-out records, as the auditor knows them."""
-        assert auditor.holdout_ is not None
-        found = []
-        for name, known, what in (
-            ("X", auditor.members_, "members"),
-            ("X_holdout", auditor.holdout_, "held-out records"),
+    def records(self, cohorts: Cohorts) -> NDArray[Any]:
+        """Return members, then held-out records, as the auditor was fitted with them."""
+        members, holdout = cohorts.pair
+        rows = []
+        for name, cohort, what in (
+            ("X", members, "members"),
+            ("X_holdout", holdout, "held-out records"),
         ):
             given = getattr(self, name)
             if given is None:
                 raise ValueError(
                     f"knowledge has no {name}; an attack with an inverter or a classifier needs "
-                    "the records, of which the auditor keeps features alone"
+                    "the records, and the auditor keeps their features only"
                 )
-            check_same(check_records(auditor, given, reset=False), known, f"knowledge.{name}", what)
-            found.append(to_float(np.asarray(given)))
-        return np.concatenate(found)
+            checked = check_like(given, cohorts.shape, f"knowledge.{name}")
+            check_same(checked, cohort.keys, f"knowledge.{name}", what)
+            rows.append(to_float(np.asarray(given)))
+        return np.concatenate(rows)
 
-    def labels(self, auditor: PrivacyAuditor) -> ArrayLike | None:
+    def labels(self, cohorts: Cohorts) -> NDArray[Any] | None:
         """Return labels of members, then of held-out records; None where there are none."""
-        assert auditor.holdout_ is not None
-        sets = (("y", auditor.members_), ("y_holdout", auditor.holdout_))
-        found = [check_targets(getattr(self, n), len(s.codes), name=n) for n, s in sets]
-        if (found[0] is None) != (found[1] is None):
+        members, holdout = cohorts.pair
+        y = check_targets(self.y, len(members), name="y")
+        y_holdout = check_targets(self.y_holdout, len(holdout), name="y_holdout")
+        if (y is None) != (y_holdout is None):
             raise ValueError("y and y_holdout belong together; one of them is None")
-        return None if found[0] is None else np.concatenate(found)  # type: ignore[arg-type]
+        return None if y is None or y_holdout is None else np.concatenate([y, y_holdout])

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
 from latentwalk.auditing._attacks._base import MembershipAttack, register_attack
-from latentwalk.auditing._linkage import Linkage
+from latentwalk.auditing._attacks._linkage import Linkage
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import check_groups
 

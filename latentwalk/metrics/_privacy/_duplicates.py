@@ -23,8 +23,16 @@ def row_keys(X: ArrayLike) -> NDArray[np.bytes_]:
     return np.array([blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows], dtype="S")
 
 
-def digest(keys: NDArray[np.bytes_]) -> str:
-    """Return one digest of the records with these keys, whatever their order."""
+def keys_digest(keys: NDArray[np.bytes_]) -> str:
+    """Return one digest of the records with these keys, in any order.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import keys_digest, row_keys
+    >>> keys = row_keys([[1.0], [2.0]])
+    >>> keys_digest(keys) == keys_digest(keys[::-1]), keys_digest(keys) == keys_digest(keys[:1])
+    (True, False)
+    """
     return blake2b(b"".join(sorted(keys.tolist())), digest_size=16).hexdigest()
 
 

@@ -17,6 +17,9 @@ class Rate(NamedTuple):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
 
 def roc_points(members: ArrayLike, holdout: ArrayLike, fprs: ArrayLike) -> NDArray[np.float64]:
     """Return the true-positive rate of "near = member" at each false-positive rate.

@@ -1,0 +1,197 @@
+"""The tables and sentences of a report, as rows of text; page and print show the same ones."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Any
+
+Rows = list[tuple[str, ...]]
+
+WORDS: Rows = [
+    ("Verdict", "Meaning"),
+    (
+        "LEAK",
+        "More members are exposed than is tolerated, or a synthetic record copies one of theirs.",
+    ),
+    ("SIGNAL", "The release tells members from others; fewer are shown to be exposed."),
+    ("NO EVIDENCE", "No difference was found, and a larger leak than is tolerated is ruled out."),
+    ("UNDERPOWERED", "No difference was found, but a larger leak is not ruled out."),
+    ("INVALID", "Members and held-out subjects differ by themselves: nothing can be concluded."),
+]
+
+
+def word(report: Any) -> str:
+    """The verdict as shown."""
+    return "no verdict" if report.verdict is None else str(report.verdict)
+
+
+def headline(report: Any) -> Rows:
+    """The figures that a reader decides on, with how to read them."""
+    settings = report.settings
+    level = f"{settings.fpr:.2%}"
+    certified = "" if report.certified else " (not certified)"
+    against = (
+        f"held-out records: {number(report.spaces[0].mean_minimum_distance_holdout)}"
+        if report.spaces
+        else "says little without held-out records"
+    )
+    return [
+        ("Figure", "Value", "How to read it"),
+        (
+            "p-value",
+            number(report.p_value),
+            f"a difference is found at {settings.alpha:g} or less",
+        ),
+        (
+            "Exposed member subjects, at least",
+            "–" if report.n_exposed_lower is None else str(report.n_exposed_lower),
+            f"at {1 - settings.alpha:.0%} confidence; fewer is better",
+        ),
+        (
+            f"Members found at {level} false alarms",
+            share_interval(report.tpr),
+            f"chance is {level}; lower is better{certified}",
+        ),
+        ("AUC of the distance", interval(report.auc), "chance is 0.5"),
+        ("Collision rate", share(report.collision_rate), f"chance is at most {level}"),
+        (
+            "Detection limit (share of members)",
+            share(report.smallest_detectable_leak),
+            "a smaller leak may not be found",
+        ),
+        ("Copies of a real record", str(report.n_duplicates), "any copy is a leak"),
+        ("Repeated synthetic records", str(report.n_repeated), "not a leak by themselves"),
+        (
+            "Mean distance of a synthetic record to the nearest member",
+            number(report.mean_minimum_distance),
+            against,
+        ),
+    ]
+
+
+def by_space(report: Any) -> Rows:
+    """The figures in each feature space."""
+    head = (
+        "Feature space",
+        "Guided the release",
+        "p, members nearer",
+        "p, members farther",
+        "Exposed, at least",
+        "Found",
+        "AUC",
+        "Mean distance to a member (held-out)",
+    )
+    return [
+        head,
+        *(
+            (
+                s.space,
+                "yes" if s.guided else "no",
+                number(s.test.p_near),
+                number(s.test.p_far),
+                str(s.n_exposed_lower),
+                share_interval(s.tpr),
+                interval(s.auc),
+                f"{number(s.mean_minimum_distance)} ({number(s.mean_minimum_distance_holdout)})",
+            )
+            for s in report.spaces
+        ),
+    ]
+
+
+def controls(report: Any) -> Rows:
+    """The controls and their outcomes."""
+    if not report.controls:
+        return [("Control",), ("none was possible",)]
+    return [
+        ("Control", "p-value", "Level", "Outcome"),
+        *(
+            (c.name, number(c.p_value), number(c.level), "passed" if c.passed else "failed")
+            for c in report.controls
+        ),
+    ]
+
+
+def sets(report: Any) -> Rows:
+    """Numbers of subjects and records."""
+    n = report.sets
+    return [
+        ("Set", "Subjects", "Records"),
+        ("Members", str(n.n_members), str(n.n_member_images)),
+        ("Held-out", str(n.n_holdout), str(n.n_holdout_images)),
+        ("Reference", "–", str(n.n_reference_images)),
+        ("Synthetic", "–", str(n.n_synthetic)),
+    ]
+
+
+def ladder(stages: Any, fpr: float) -> Rows:
+    """The headline figures of each stage."""
+    return [
+        ("Stage", "Verdict", "Exposed, at least", f"Found at {fpr:.2%}", "AUC"),
+        *(
+            (s.name, s.verdict, str(s.n_exposed_lower), share_interval(s.tpr), interval(s.auc))
+            for s in stages
+        ),
+    ]
+
+
+def attacks(found: Any) -> Rows:
+    """What each attack found."""
+    return [
+        ("Attack", "Feature space", "AUC", "Found"),
+        *((r.attack, r.space, interval(r.auc), share_interval(r.tpr)) for r in found.results),
+    ]
+
+
+def detectable(report: Any) -> str:
+    """What could have been detected, in one sentence."""
+    if report.verdict is None:
+        return "Nothing was tested."
+    if isnan(report.smallest_detectable_leak):
+        return "There are too few subjects to be certain to find a leak of any size."
+    n_exposed = round(report.smallest_detectable_leak * report.sets.n_members)
+    return (
+        f"A leak that exposes {n_exposed} or more of the {report.sets.n_members} member subjects "
+        f"({share(report.smallest_detectable_leak)}) is certain to be found in the audited feature "
+        "spaces. A smaller one may not be found."
+    )
+
+
+def guided(report: Any) -> str:
+    """Which feature spaces had a part in making the release."""
+    if not report.guided_by:
+        return "None of the audited feature spaces is known to have guided or selected the release."
+    return (
+        f"These feature spaces guided or selected the release: {', '.join(report.guided_by)}. "
+        "There the release looks better than it is. The others had no part in making it."
+    )
+
+
+def settings(report: Any) -> str:
+    """The auditor's parameters."""
+    given, n = report.settings, report.sets
+    return (
+        f"Level {given.alpha:g}; false-positive rate {given.fpr:g}; tolerated share of exposed "
+        f"members {given.tolerance:g}. Strata of subjects with a similar number of records: "
+        f"{n.n_strata}. Records drawn from a subject, at least: {n.images_per_subject}."
+    )
+
+
+def number(value: float) -> str:
+    """Three digits; a dash for NaN."""
+    return "–" if isnan(value) else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    """A percentage; a dash for NaN."""
+    return "–" if isnan(value) else f"{value:.2%}"
+
+
+def interval(rate: Any) -> str:
+    """A figure and its interval."""
+    return f"{number(rate.value)} ({number(rate.low)} to {number(rate.high)})"
+
+
+def share_interval(rate: Any) -> str:
+    """A percentage and its interval."""
+    return f"{share(rate.value)} ({share(rate.low)} to {share(rate.high)})"

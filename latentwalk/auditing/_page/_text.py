@@ -1,0 +1,56 @@
+"""A report in short: lines to print, and a compact table for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from textwrap import wrap
+from typing import Any
+
+from latentwalk.auditing._page import _tables as tables
+
+WIDTH, MOST_SPACES = 96, 6
+
+
+def as_lines(report: Any) -> str:
+    """The verdict, its reason and the main figures, in at most 25 lines."""
+    spaces = [(row[0], row[1], *row[4:7]) for row in tables.by_space(report)[: MOST_SPACES + 1]]
+    outcomes = [f"{c.name} {'passed' if c.passed else 'failed'}" for c in report.controls]
+    return "\n".join(
+        [
+            f"Audit of {report.sets.n_synthetic} synthetic records: {tables.word(report)}",
+            *wrap(report.reason, WIDTH)[:3],
+            *align(tables.headline(report)[1:9]),
+            *(align(spaces) if report.spaces else []),
+            f"Controls: {', '.join(outcomes) or 'none'}",
+        ]
+    )
+
+
+def as_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """A title and a table of text."""
+    return "\n".join([title, *align(rows)])
+
+
+def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rows of a table as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def as_html(report: Any) -> str:
+    """The verdict, its reason and the main figures, for a notebook's cell."""
+    return (
+        f"<div><p><strong>{escape(tables.word(report))}</strong> {escape(report.reason)}</p>"
+        f"{html_table(tables.headline(report))}</div>"
+    )
+
+
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table, with its first row as the head."""
+    head, *body = rows
+    lines = ["<tr>" + "".join(f"<th scope='col'>{escape(c)}</th>" for c in head) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in body]
+    return "<table>" + "".join(lines) + "</table>"

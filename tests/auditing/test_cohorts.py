@@ -1,0 +1,72 @@
+"""Whose records an audit is of: subjects of all sets, what guided, and what is kept."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from latentwalk.auditing import PrivacyAuditor
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+
+def normal(n, seed, d=6):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def images(n, seed):
+    return np.random.default_rng(seed).integers(0, 256, size=(n, 3, 8, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["groups_holdout", "groups_reference"])
+def test_no_two_sets_share_a_subject(name):
+    sets = {"X_holdout": normal(20, 1), "X_reference": normal(20, 2)}
+    ids = {"groups": np.arange(20), "groups_holdout": np.arange(20, 40)}
+    ids["groups_reference"] = np.arange(40, 60)
+    PrivacyAuditor().fit(normal(20, 0), **sets, **ids)
+    for other in ids:
+        if other != name:
+            shared = ids | {name: np.append(ids[name][1:], ids[other][:1])}
+            with pytest.raises(ValueError, match="1 subjects are in groups"):
+                PrivacyAuditor().fit(normal(20, 0), **sets, **shared)
+    with pytest.raises(ValueError, match=f"{name} is missing"):
+        PrivacyAuditor().fit(normal(20, 0), **sets, **(ids | {name: None}))
+
+
+def test_ids_that_differ_in_zeros_alone_are_a_warning():
+    ids = [f"{i:03d}" for i in range(1, 21)]
+    given = {"X_holdout": normal(20, 1), "groups": ids}
+    others = ["7", *(f"b{i}" for i in range(19))]
+    with pytest.warns(UserWarning, match="1 ids in groups and in groups_holdout differ only in"):
+        PrivacyAuditor().fit(normal(20, 0), **given, groups_holdout=others)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PrivacyAuditor().fit(normal(20, 0), **given, groups_holdout=["070", *others[1:]])
+
+
+def test_the_auditor_asks_the_pipeline_what_guided_it():
+    class Walk(BaseEstimator):
+        guided_spaces_ = ("pixels", "a network of the user's own")
+
+    pipe = Pipeline([("other", "passthrough"), ("walk", Walk())])
+    auditor = PrivacyAuditor(["pixels", lambda X: X.mean(axis=(2, 3))], random_state=0)
+    auditor.fit(images(60, 0), X_holdout=images(60, 1))
+    release = images(30, 2)
+    assert auditor.audit(release).guided_by == ()
+    assert auditor.audit(release, pipeline=pipe).guided_by == ("pixels",)
+    assert auditor.audit(release, pipeline=Walk()).guided_by == ("pixels",)
+    both = auditor.audit(release, pipeline=pipe, guided_by="callable")
+    assert both.guided_by == ("pixels", "callable")
+    assert [s.guided for s in both.spaces] == [True, True]
+    named = PrivacyAuditor({"full": "pixels"}).fit(images(60, 0), X_holdout=images(60, 1))
+    assert named.audit(release, pipeline=pipe).guided_by == ("full",)
+
+
+def test_one_attribute_holds_what_is_real():
+    auditor = PrivacyAuditor(random_state=0).fit(normal(60, 0), X_holdout=normal(60, 1))
+    before = set(vars(clone(auditor)))
+    held = {name: pickle.dumps(value) for name, value in vars(auditor).items()}
+    member = normal(60, 0)[7].tobytes()
+    assert [name for name, stored in held.items() if member in stored] == ["cohorts_"]
+    auditor.forget()
+    assert set(vars(auditor)) - before <= {"image_shape_", "n_features_in_"}
