@@ -106,7 +106,7 @@ class KSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ((4, 8), array([5, 5, 5, 5]))
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "k": [Interval(Integral, 2, None, closed="left")],
         "method": [StrOptions({"power_diagram", "mdav"})],
         "n_jobs": [None, Integral],

@@ -50,7 +50,7 @@ def _can_predict(estimator: Any) -> bool:
     return True
 
 
-class PrivacyAuditor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class PrivacyAuditor(TransformerMixin, BaseEstimator):
     """Audit a synthetic release against the real records that it was made from.
 
     Members are what anything was trained, selected or averaged on; held-out records are of other

@@ -44,7 +44,7 @@ DEFAULT_AUGMENTATION = ("flip", "shift")
 class GuideClassifier(ClassifierMixin, BaseEstimator):
     """Base of the guides: a small net behind scikit-learn's interface."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image_shape": [tuple, list, None],
         "backbone": [StrOptions({"lpips"}), nn.Module, None],
         "width": [Interval(Integral, 1, None, closed="left")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ def _classifier_has(method: str) -> Any:
     return check
 
 
-class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
     """Learn from a release of the training images, predict real ones.
 
     A classifier placed after the walk in a pipeline is scored on synthetic copies of its training
@@ -90,7 +90,7 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     'LEAK'
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "release": [HasMethods(["fit_transform"])],
         "classifier": [HasMethods(["fit", "predict"])],
         "auditor": [HasMethods(["fit", "audit"]), None],
@@ -175,7 +175,7 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "classifier_")
         return np.asarray(self.classifier_.predict(self._check(X)[0]))
 
-    @available_if(_classifier_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(_classifier_has("predict_proba"))
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the probabilities of the classes of real images.
 

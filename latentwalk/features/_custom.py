@@ -43,7 +43,7 @@ class ModuleFeatures(ImageFeatures):
     (5, 12)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "module": [nn.Module],
         "image_shape": [tuple, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -100,7 +100,7 @@ class CallableFeatures(ImageFeatures):
            [1., 1., 1.]], dtype=float32)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "function": [callable],
         "image_shape": [tuple, None],
     }

@@ -64,4 +64,4 @@ class InceptionFeatures(NetworkFeatures):
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         sized = resize(to_rgb(images, "Inception"))
         net = load_inception_net(str(images.device))
-        return net(255 * sized / 128 - 1)  # type: ignore[no-any-return]
+        return net(255 * sized / 128 - 1)

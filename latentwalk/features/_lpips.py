@@ -53,7 +53,7 @@ def lpips_features(images: torch.Tensor) -> torch.Tensor:
         size = [round(side * MIN_SIZE / shortest) for side in images.shape[2:]]
         images = functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
     net = load_lpips_net(str(images.device))
-    return net(images)  # type: ignore[no-any-return]
+    return net(images)
 
 
 def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
 class NetworkFeatures(ImageFeatures):
     """Images to features by a network. A subclass says which, in `_forward`."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image_shape": [tuple, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str, torch.device, None],

@@ -47,7 +47,7 @@ class PixelFeatures(ImageFeatures):
     0.25
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "size": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": [tuple, None],
     }
@@ -61,7 +61,7 @@ class PixelFeatures(ImageFeatures):
     def _validate(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         if self.image_shape is None and np.asarray(X).ndim < 3:
             rows = validate_data(self, X, dtype=np.float32, reset=reset)
-            return rows[:, None, None, :]  # type: ignore[no-any-return]
+            return rows[:, None, None, :]
         return super()._validate(X, reset=reset)
 
     def _extract(self, images: NDArray[Any]) -> NDArray[Any]:

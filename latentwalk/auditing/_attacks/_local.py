@@ -45,7 +45,7 @@ class PlagiarismIndexAttack(MembershipAttack):
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the share, 0 to 1."""
-        pooled = np.concatenate([self.synthetic_, self.reference_])  # type: ignore[list-item]
+        pooled = np.concatenate([self.synthetic_, self.reference_])
         nearest = ExactNeighbors(pooled).kneighbors(X, min(self.k, len(pooled)))[1]
         shares: NDArray[np.float64] = (nearest < len(self.synthetic_)).mean(axis=1)
         return shares
