@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_one_thread_on_macos_and_settings_restored(monkeypatch):
     faiss.omp_set_num_threads(2)
     try:
         neighbors._index._index = Spy()
-        monkeypatch.setattr(_index.sys, "platform", "darwin")
+        monkeypatch.setattr(_index, "sys", SimpleNamespace(platform="darwin"))
         neighbors.kneighbors(np.zeros((1, 3)))
         assert (seen, faiss.omp_get_max_threads()) == ([1], 2)
     finally:
