@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from latentwalk.utils._validation import ImageShape
 
+MAX_NAMED_CLASSES = 20  # more may be the ids of patients, which no message names
+
 
 class Guide:
     """A frozen copy of the network of a guide, on one device.
@@ -59,9 +61,11 @@ class Guide:
         position = {label: code for code, label in enumerate(classes)}
         unknown = [label for label in np.unique(labels).tolist() if label not in position]
         if unknown:
+            few = max(len(unknown), len(classes)) <= MAX_NAMED_CLASSES
             raise ValueError(
-                f"y has classes that label_classifier never saw: {unknown}; it knows {classes}. "
-                "Fit it on all classes, or leave these rows out"
+                f"y has classes that label_classifier never saw: {unknown if few else len(unknown)}"
+                f"; it knows {classes if few else len(classes)}. Fit it on all classes, or leave "
+                "these rows out"
             )
         return np.array([position[label] for label in labels.tolist()], dtype=np.intp)
 

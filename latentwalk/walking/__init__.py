@@ -1,7 +1,19 @@
 """From prototypes to synthetic latents: guided paths, checked point by point.
 
-`GuidedWalker` is the estimator; the path basis, the losses, the tour and the selection are plain
-functions under it.
+This is PLAN, a privacy-preserving walk in the latent space of a generator (arXiv:2307.02984):
+
+1. the prototypes of a class are joined by a tour (`_prototypes`),
+2. each two of them by a straight line with an offset in a sine basis (`_sine_basis`),
+3. the objective asks that the path is short, that the identity guide recognises nobody on it and
+   that the label guide sees the class (`_losses`, `_problem`), away from real images on demand
+   (`_repulsion`),
+4. Adam minimises it on a few points of many paths (`_optimise`),
+5. every point is decoded and measured (`_examine`), and paths over a bound are walked again
+   (`_paths`, where the whole of it is: `lay_paths`, `optimise`, `redraw`),
+6. each row gets a distinct point within the bounds, and prototypes are never released
+   (`_selection`).
+
+`GuidedWalker` is the estimator over these functions.
 """
 
 from latentwalk.walking._walker import GuidedWalker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,22 +12,36 @@ from torch import Tensor
 
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import map_batches, to_numpy, to_tensor
-from latentwalk.utils._guides import Guide
+from latentwalk.walking._guides import Guides
 
 Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Points:
-    """Latents on paths with what was measured of them, a row each."""
+class Figures:
+    """What was measured of points: arrays of one shape, NaN without anything to measure with."""
 
-    path: NDArray[np.intp]
-    time: Floats
-    latent: NDArray[np.float32]
-    identity: Floats
-    label: Floats
-    distance: Floats
-    accepted: NDArray[np.bool_]
+    identity: Floats  # highest identity posterior
+    label: Floats  # posterior of the path's class
+    distance: Floats  # root mean square pixel difference to the nearest real image
+
+    def __getitem__(self, rows: Any) -> Figures:
+        return Figures(self.identity[rows], self.label[rows], self.distance[rows])
+
+    def reshape(self, *shape: int) -> Figures:
+        """Return the same figures in another shape."""
+        return Figures(*(getattr(self, field.name).reshape(shape) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points on paths and what was measured of them, a row for each point."""
+
+    path: NDArray[np.intp]  # (n,)
+    time: Floats  # (n,)
+    latent: NDArray[np.float32]  # (n, n_features)
+    figures: Figures  # (n,)
+    accepted: NDArray[np.bool_]  # (n,)
 
     def __getitem__(self, rows: Any) -> Points:
         return Points(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -38,32 +51,52 @@ class Points:
 
     @property
     def risk(self) -> Floats:
-        """What points are ranked by: the identity posterior, or else how far from the middle."""
-        return np.where(np.isnan(self.identity), np.abs(self.time - 0.5), self.identity)
+        """The rank of points: the identity posterior, or without one how far from the middle."""
+        identity = self.figures.identity
+        return np.where(np.isnan(identity), np.abs(self.time - 0.5), identity)
 
     def index(self, n_points: int) -> NDArray[np.intp]:
-        """Return the nearest of the path's points, (n,)."""
+        """Return the nearest of the evenly spaced points of the path, (n,)."""
         return np.rint(self.time * (n_points - 1)).astype(np.intp)
 
     def joined(self, other: Points) -> Points:
         """Return the rows of both."""
-        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
-        return Points(*(np.concatenate(pair) for pair in pairs))
+        both = zip(vars(self.figures).values(), vars(other.figures).values(), strict=True)
+        return Points(
+            np.concatenate([self.path, other.path]),
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.latent, other.latent]),
+            Figures(*(np.concatenate(pair) for pair in both)),
+            np.concatenate([self.accepted, other.accepted]),
+        )
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What makes a point unfit for release."""
+    """The limits beyond which a point is not released."""
 
     max_identity: float | None
     duplicate_distance: float
 
-    def accept(self, identity: Floats, distance: Floats) -> NDArray[np.bool_]:
-        """Return which points may be released; figures that are NaN were not measured."""
-        fit = ~(distance <= self.duplicate_distance)
+    def accept(self, figures: Figures) -> NDArray[np.bool_]:
+        """Return which points may be released; what was not measured bounds nothing."""
+        fit = ~(figures.distance <= self.duplicate_distance)
         if self.max_identity is not None:
-            fit &= ~(identity > self.max_identity)
+            fit &= ~(figures.identity > self.max_identity)
         return fit
+
+    def __str__(self) -> str:
+        distance = f"duplicate_distance={self.duplicate_distance}"
+        if self.max_identity is None:
+            return distance
+        return f"max_identity={self.max_identity} and {distance}"
+
+    @property
+    def remedy(self) -> str:
+        """What to change when too few points are within the bounds."""
+        bounded = self.max_identity is not None
+        ways = ["max_identity", "identity_weight"] if bounded else []
+        return f"Take a larger {', '.join([*ways, 'n_points'])}, or a larger k before the walk"
 
 
 class Examiner:
@@ -71,33 +104,20 @@ class Examiner:
 
     Parameters
     ----------
-    decode : callable
-        Latents (n, n_features) to images in [0, 1].
-    identity, label : Guide or None
+    generator : Generator
+        Decodes latents, in float32.
+    guides : Guides
         The guides.
     X_real : ndarray of shape (n_real, n_channels, height, width) or None
-        Checked real images; they live as long as the examiner, which no fitted attribute holds.
-    device : torch.device
-        Where to work.
-    batch_size : int or "auto"
-        Images at once.
+        Checked real images. They live as long as the examiner; no fitted attribute holds it.
     verbose : bool or int
         Show a progress bar.
     """
 
     def __init__(
-        self,
-        decode: Callable[[Tensor], Tensor],
-        identity: Guide | None,
-        label: Guide | None,
-        X_real: NDArray[Any] | None,
-        *,
-        device: torch.device,
-        batch_size: int | str,
-        verbose: bool | int,
+        self, generator: Any, guides: Guides, X_real: NDArray[Any] | None, verbose: bool | int
     ) -> None:
-        self.decode, self.identity, self.label = decode, identity, label
-        self.device, self.batch_size, self.verbose = device, batch_size, verbose
+        self.generator, self.guides, self.verbose = generator, guides, verbose
         self.neighbors: ExactNeighbors | None = None
         if X_real is not None:
             rows = to_numpy(to_tensor(X_real.reshape(len(X_real), -1).copy()))
@@ -108,50 +128,40 @@ class Examiner:
         """Whether nearest distances can be measured."""
         return self.neighbors is not None
 
-    def measure(self, latents: NDArray[np.float32], targets: NDArray[np.intp] | None) -> Floats:
-        """Return highest identity posterior, class posterior and nearest distance, (n, 3).
-
-        What cannot be measured (no guide, no real images) is NaN. The distance is the root mean
-        square difference of pixels in [0, 1] to the nearest real image.
-        """
+    def measure(self, latents: NDArray[np.float32], codes: NDArray[np.intp]) -> Figures:
+        """Return the figures of latents (n, n_features) of some classes (n,)."""
+        device, targets = self.generator.device, self.guides.targets(codes)
 
         def rows(part: slice) -> Floats:
             with torch.no_grad():
-                images = self.decode(to_tensor(latents[part].copy(), self.device))
+                images = self.generator.decode(to_tensor(latents[part].copy(), device))
                 wanted = None if targets is None else targets[part]
                 return np.column_stack(
                     [self._identity(images), self._label(images, wanted), self._distance(images)]
                 )
 
-        return map_batches(
+        measured = map_batches(
             rows,
             len(latents),
-            batch_size=self.batch_size,
-            device=self.device,
+            batch_size=self.generator.batch_size,
+            device=device,
             desc="check points",
             verbose=self.verbose,
         )
-
-    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the latents show, (n, n_channels, height, width)."""
-
-        def rows(part: slice) -> NDArray[np.float32]:
-            with torch.no_grad():
-                return to_numpy(self.decode(to_tensor(latents[part].copy(), self.device)))
-
-        size, device = self.batch_size, self.device
-        return map_batches(rows, len(latents), batch_size=size, device=device)
+        return Figures(*measured.T)
 
     def _identity(self, images: Tensor) -> Floats:
-        if self.identity is None:
+        phi_id = self.guides.identity
+        if phi_id is None:
             return np.full(len(images), np.nan)
-        return to_numpy(self.identity.log_proba(images).amax(dim=1).double().exp())
+        return to_numpy(phi_id.log_proba(images).amax(dim=1).double().exp())
 
     def _label(self, images: Tensor, targets: NDArray[np.intp] | None) -> Floats:
-        if self.label is None or targets is None:
+        phi_class = self.guides.label
+        if phi_class is None or targets is None:
             return np.full(len(images), np.nan)
         wanted = torch.as_tensor(targets, device=images.device)[:, None]
-        return to_numpy(self.label.log_proba(images).gather(1, wanted)[:, 0].double().exp())
+        return to_numpy(phi_class.log_proba(images).gather(1, wanted)[:, 0].double().exp())
 
     def _distance(self, images: Tensor) -> Floats:
         if self.neighbors is None:

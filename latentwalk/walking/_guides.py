@@ -1,13 +1,70 @@
-"""Guides that are fitted by the walker."""
+"""The guides of a walk: fitted where they are not, checked, and frozen."""
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from latentwalk.utils._guides import is_fitted_guide
+from latentwalk.utils import map_batches, to_numpy, to_tensor
+from latentwalk.utils._guides import Guide, freeze_guide, is_fitted_guide
+
+# an identity guide that recognises fewer of its own training images guides nothing
+MIN_RECOGNISED = 0.2
+N_RECOGNISED_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Frozen networks of the guides; None for a guide that is not there."""
+
+    identity: Guide | None = None  # phi_id
+    label: Guide | None = None  # phi_class
+    logits: NDArray[np.intp] | None = None  # (n_classes,) logit of each class of y in `label`
+
+    def targets(self, codes: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        """Return the logits of `label` for class codes; None without such a guide."""
+        return None if self.logits is None else self.logits[codes]
+
+
+def freeze_guides(
+    identity: Any, label: Any, generator: Any, classes: NDArray[Any] | None
+) -> Guides:
+    """Return the frozen networks of fitted guides.
+
+    Parameters
+    ----------
+    identity, label : fitted guide or None
+        The guides.
+    generator : Generator
+        Its images are what the guides must take, on its device.
+    classes : ndarray of shape (n_classes,) or None
+        The classes of y, sorted. Without them `label` is not used.
+
+    Returns
+    -------
+    guides : Guides
+        Copies.
+
+    Raises
+    ------
+    ValueError
+        When a guide takes other images, or `label` does not know a class.
+    """
+    channels, height, width = generator.image_shape
+    shape, device = (channels, height, width), generator.device
+    phi_id = phi_class = logits = None
+    if label is not None and classes is not None:
+        phi_class = freeze_guide(label, "label_classifier", shape, device)
+        logits = phi_class.codes(classes)
+    if identity is not None:
+        phi_id = freeze_guide(identity, "identity_classifier", shape, device)
+    return Guides(phi_id, phi_class, logits)
 
 
 def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: ArrayLike | None) -> Any:
@@ -30,3 +87,143 @@ def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: Array
             f"{name} is not fitted: fit it before, or pass the real images as X_real to fit it on"
         )
     return clone(guide).fit(X_real, targets)
+
+
+def check_unguided(max_identity: float | None, selection: str) -> None:
+    """Raise for what only the posteriors of an identity guide can decide.
+
+    Raises
+    ------
+    ValueError
+        For a bound on them, and a selection by them.
+    """
+    if max_identity is not None:
+        raise ValueError(
+            f"max_identity={max_identity} without an identity_classifier: nothing gives identity "
+            "posteriors to bound; leave it None"
+        )
+    if selection != "uniform":
+        raise ValueError(
+            f"selection={selection!r} without an identity_classifier: nothing says which points "
+            "are safer (never their distances to real images); pass selection='uniform'"
+        )
+
+
+def check_given(identity: Any, label: Any, repulsion: float, X_real: Any, y: Any) -> None:
+    """Raise for a walk that would protect nobody; warn of a label guide or y without the other.
+
+    Raises
+    ------
+    ValueError
+        When there is neither an identity guide nor a repulsion.
+    """
+    if identity is None and not repulsion:
+        given = "None, and so is X_real" if X_real is None else "None"
+        raise ValueError(
+            f"identity_classifier is {given}: a walk without an identity guide protects nobody. "
+            "Pass a fitted identity_classifier, or identity_classifier=IdentityClassifier() and "
+            "the real images as X_real to fit it on; with too many subjects for a classifier, "
+            "X_real and repulsion=1.0"
+        )
+    if identity is not None and not is_fitted_guide(identity) and X_real is None:
+        raise ValueError(
+            "identity_classifier is not fitted: fit it before, or pass the real images as X_real "
+            "to fit it on"
+        )
+    if y is not None and label is None:
+        warnings.warn(
+            "y was given without a label_classifier: paths join prototypes of one class, but "
+            "nothing keeps the points between them in it",
+            stacklevel=4,
+        )
+    if y is None and label is not None:
+        warnings.warn(
+            "label_classifier was given without y: all rows count as one class and the class "
+            "term is off",
+            stacklevel=4,
+        )
+
+
+def check_swapped(identity: Any, label: Any, y: ArrayLike | None, groups: Any) -> None:
+    """Raise when the identity guide knows the classes of y, or the label guide the subjects.
+
+    Raises
+    ------
+    ValueError
+        When the two guides are in each other's place.
+    """
+    subjects_of, classes_of = _classes(identity), _classes(label)
+    classes = set() if y is None else set(np.unique(np.asarray(y)).tolist())
+    subjects = set() if groups is None else set(np.asarray(groups).tolist())
+    if classes and subjects_of == classes:
+        raise ValueError(
+            f"identity_classifier knows {len(subjects_of)} classes, and they are those of y: it "
+            "is a label classifier. Pass it as label_classifier, and as identity_classifier one "
+            "whose targets were the subjects"
+        )
+    if classes_of and subjects and subjects <= classes_of and not subjects <= subjects_of:
+        raise ValueError(
+            "label_classifier knows the subjects of groups and identity_classifier does not: the "
+            "two are swapped"
+        )
+
+
+def _classes(guide: Any) -> set[Any]:
+    """The classes of a fitted guide; none for a bare module."""
+    return set(np.asarray(getattr(guide, "classes_", [])).tolist())
+
+
+def check_recognises(
+    guide: Guide | None, X_real: NDArray[Any], groups: ArrayLike | None, generator: Any
+) -> None:
+    """Warn when an identity guide recognises next to nobody in the images that it guides by.
+
+    Parameters
+    ----------
+    guide : Guide or None
+        The identity guide.
+    X_real : ndarray of shape (n_real, n_channels, height, width)
+        Real images; of many, a thousand stand for all.
+    groups : array-like of shape (n_real,) or None
+        Their subjects; None makes every image its own. Nothing is said when the guide was
+        trained on other subjects.
+    generator : Generator
+        Says where to work and on how many images at a time.
+    """
+    if guide is None or guide.classes is None:
+        return
+    subjects = np.arange(len(X_real)) if groups is None else np.asarray(groups)
+    position = {name: code for code, name in enumerate(guide.classes.tolist())}
+    rows = np.unique(np.linspace(0, len(X_real) - 1, N_RECOGNISED_ROWS).astype(np.intp))
+    wanted = np.array([position.get(name, -1) for name in subjects[rows].tolist()])
+    if (wanted < 0).any() or (groups is None and len(position) != len(X_real)):
+        return
+
+    def recognised(part: slice) -> NDArray[Any]:
+        with torch.no_grad():
+            images = to_tensor(X_real[rows[part]], generator.device)
+            return to_numpy(guide.log_proba(images).argmax(dim=1))
+
+    seen = map_batches(
+        recognised, len(rows), batch_size=generator.batch_size, device=generator.device
+    )
+    rate = float((seen == wanted).mean())
+    if rate < MIN_RECOGNISED:
+        warnings.warn(
+            f"identity_classifier recognises {rate:.0%} of the real images (chance: "
+            f"{1 / len(position):.1%}): the walk cannot keep away from subjects that its guide "
+            "does not see. Train it longer, on more images of each subject or with "
+            "backbone='lpips'",
+            stacklevel=4,
+        )
+
+
+def guided_spaces(identity: Any, label: Any, *, has_real: bool) -> tuple[str, ...]:
+    """Return the feature spaces in which a walk was guided or its points rejected.
+
+    "pixels" for the nearest real images; the name of a guide's backbone, or the type of one that
+    is a module. A guide that was trained on images alone has a space that nobody else has.
+    """
+    backbones = [getattr(guide, "backbone", None) for guide in (identity, label)]
+    names = [b if isinstance(b, str) else type(b).__name__ for b in backbones if b is not None]
+    return tuple(sorted({*names, *(["pixels"] if has_real else [])}))

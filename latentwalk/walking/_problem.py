@@ -1,4 +1,4 @@
-"""Paths, generator and guides put together: what a solver evaluates."""
+"""Paths, generator and guides put together: the function that the optimiser evaluates."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from latentwalk.utils._guides import Guide
+from latentwalk.walking._guides import Guides
 from latentwalk.walking._losses import Objective, plan_terms, worst_point_terms
-from latentwalk.walking._path import end_distances, path_points, relative_energy
 from latentwalk.walking._repulsion import Anchors
+from latentwalk.walking._sine_basis import end_distances, path_points, relative_energy
 
 
 class Seen(NamedTuple):
-    """What guides and real images say of points; None where there is nothing to say it."""
+    """What guides and real images say of points; None without a guide or real images."""
 
     identity: Tensor | None  # (n_paths, n_times, n_identities) log probabilities
     target: Tensor | None  # (n_paths, n_times) log probability of the path's class
@@ -32,28 +32,27 @@ class WalkProblem:
     ----------
     decode : callable
         Latents (n, n_features) to images in [0, 1], differentiable.
-    identity, label : Guide or None
+    guides : Guides
         The guides.
+    objective : Objective
+        What is minimised.
     ends : Tensor of shape (n_paths, 2, n_features)
         The ends.
     targets : Tensor of shape (n_paths,) or None
         Logit of each path's class in the label guide.
-    objective : Objective
-        What is minimised.
     n_points : int
         Points of a path, ends included.
     batch_size : int
-        Images at once; more are recomputed in the backward pass, chunk by chunk.
+        Images at a time. With more, chunks are recomputed in the backward pass.
     anchors : Anchors or None
         The real images to keep away from.
     """
 
     decode: Callable[[Tensor], Tensor]
-    identity: Guide | None
-    label: Guide | None
+    guides: Guides
+    objective: Objective
     ends: Tensor
     targets: Tensor | None
-    objective: Objective
     n_points: int
     batch_size: int
     anchors: Anchors | None = None
@@ -75,7 +74,7 @@ class WalkProblem:
     def _terms(
         self, paths: Tensor, coefficients: Tensor, times: Tensor
     ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None]:
-        """The objective's terms, and how far each point is within the margin of a real image."""
+        """The terms of the objective, and the hinge of each point."""
         ends = self.ends[paths]
         latents = path_points(ends, coefficients, times, self.n_points)
         identity, target, hinge = self._see(latents, paths)
@@ -114,10 +113,11 @@ class WalkProblem:
     def _look(self, latents: Tensor, targets: Tensor | None, near: Tensor | None) -> Seen:
         """What is seen in the images of latents (n, n_features)."""
         images = self.decode(latents)
-        identity = None if self.identity is None else self.identity.log_proba(images)
+        phi_id, phi_class = self.guides.identity, self.guides.label
+        identity = None if phi_id is None else phi_id.log_proba(images)
         target = hinge = None
-        if self.label is not None and targets is not None:
-            target = self.label.log_proba(images).gather(1, targets[:, None])[:, 0]
+        if phi_class is not None and targets is not None:
+            target = phi_class.log_proba(images).gather(1, targets[:, None])[:, 0]
         if self.anchors is not None and near is not None:
             hinge = self.anchors.repulsion.hinge(images, near)
         return Seen(identity, target, hinge)

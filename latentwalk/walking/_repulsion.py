@@ -1,10 +1,16 @@
-"""A hinge away from the nearest real images, for collections that no identity head can learn."""
+"""A hinge away from the nearest real images, for collections with too many subjects for a guide.
+
+For a point of a path with the image x it is ``max(0, 1 - d(x) / m)``: d is the root mean square
+pixel difference to the nearest real image, and the margin m is the median over the real images of
+their own nearest such distance.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +26,14 @@ REFRESH = 5
 
 @dataclass(frozen=True)
 class Repulsion:
-    """The hinge, and the real images that it is from.
+    """The hinge, and the real images that it keeps away from.
 
     Parameters
     ----------
     neighbors : ExactNeighbors
         Over the pixels of the real images, (n_real, n_pixels).
     weight : float
-        Of the term.
+        Weight of the term in the objective.
     margin : float
         Root mean square pixel distance from which an image is far enough.
     """
@@ -50,21 +56,21 @@ class Repulsion:
     def nearest(self, images: Tensor) -> Tensor:
         """Return the numbers of the nearest real images of each image, (n, n_anchors)."""
         count = min(N_ANCHORS, len(self.neighbors.references))
-        found = self.neighbors.kneighbors(to_numpy(images.flatten(1)), count)[1]
-        return torch.as_tensor(found, device=images.device)
+        numbers = self.neighbors.kneighbors(to_numpy(images.flatten(1)), count)[1]
+        return torch.as_tensor(numbers, device=images.device)
 
 
 class Anchors:
     """Which real images the points of each path are near, looked up in every fifth evaluation.
 
-    A point of a step stands where that of the step before stood, or beside it: it keeps the
-    neighbours of its place. All paths of a call were called equally often, so that a path's
-    anchors do not depend on its batch.
+    The points of a step are near those of the step before, so they keep the neighbours of their
+    places on the path. All paths of a call were called equally often, so that the anchors of a
+    path do not depend on its batch.
     """
 
     def __init__(self, repulsion: Repulsion, decode: Callable[[Tensor], Tensor]) -> None:
         self.repulsion, self.decode = repulsion, decode
-        self._found: dict[int, Tensor] = {}
+        self._near: dict[int, Tensor] = {}
         self._calls: dict[int, int] = {}
 
     @torch.no_grad()
@@ -74,21 +80,42 @@ class Anchors:
         n_calls = self._calls.get(numbers[0], 0)
         if n_calls % REFRESH == 0:
             flat = torch.split(latents.flatten(0, 1), batch_size)
-            found = torch.cat([self.repulsion.nearest(self.decode(part)) for part in flat])
-            self._found |= zip(numbers, found.reshape(*latents.shape[:2], -1), strict=True)
+            near = torch.cat([self.repulsion.nearest(self.decode(part)) for part in flat])
+            self._near |= zip(numbers, near.reshape(*latents.shape[:2], -1), strict=True)
         self._calls |= dict.fromkeys(numbers, n_calls + 1)
-        return torch.cat([self._found[number] for number in numbers])
+        return torch.cat([self._near[number] for number in numbers])
+
+
+def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
+    """Raise for a repulsion that has nothing to act on.
+
+    Raises
+    ------
+    ValueError
+        Without two real images, and for objectives with terms of their own.
+    """
+    if repulsion and X_real is None:
+        raise ValueError(
+            f"repulsion={repulsion} without X_real: pass the real images to walk away from"
+        )
+    if repulsion and len(X_real) < 2:
+        raise ValueError(f"X_real has {len(X_real)} image; repulsion={repulsion} needs two or more")
+    if repulsion and objective != "worst-point":
+        raise ValueError(
+            f"repulsion={repulsion} with objective={objective!r}: it is a term of 'worst-point'"
+        )
 
 
 def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion | None:
     """Return the hinge; None for a weight of 0.
 
-    Its margin is the real images' own median nearest distance; of many, a thousand stand for all.
+    Its margin is the median of the nearest distances among the real images. With more than a
+    thousand images, a thousand of them are asked.
 
     Raises
     ------
     ValueError
-        When half of the real images have an equal: there is no margin.
+        When half of the real images equal another one, so that the margin is 0.
     """
     if not weight:
         return None

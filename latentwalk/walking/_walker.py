@@ -13,34 +13,49 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import Tags
+from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.walking._fitting import WalkFitting
-from latentwalk.walking._release import slot_paths
+from latentwalk.utils import check_groups, check_images, check_targets
+from latentwalk.utils._guides import is_fitted_guide
+from latentwalk.walking._examine import Bounds, Examiner, Points
+from latentwalk.walking._guides import (
+    check_given,
+    check_recognises,
+    check_swapped,
+    check_unguided,
+    fit_guide,
+    freeze_guides,
+    guided_spaces,
+)
+from latentwalk.walking._losses import Objective
+from latentwalk.walking._optimise import Walk, make_schedule
+from latentwalk.walking._paths import Paths, lay_paths, optimise, redraw
+from latentwalk.walking._prototypes import Prototypes, check_subjects, find_prototypes
+from latentwalk.walking._repulsion import check_repulsion, make_repulsion
+from latentwalk.walking._selection import allocate, check_enough, even_paths, safest_at, slot_paths
 
 
-class GuidedWalker(ClassNamePrefixFeaturesOutMixin, WalkFitting, TransformerMixin, BaseEstimator):
+class GuidedWalker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Walk between prototypes where nobody is recognised: PLAN, batched and checked.
 
-    Prototypes of a class are joined by a tour of paths in the generator's latent space. A path
-    starts as the straight line, and its inner points move to where the identity classifier
-    recognises no subject and the label classifier still sees the class, while the path stays
-    short. Every point is then decoded and measured. `fit_transform` gives each row a point of its
-    own on a path that touches the row's prototype; the ends, which are the prototypes themselves,
-    are never released.
+    Prototypes of a class are joined by a tour of paths in the latent space of the generator. A path
+    starts as the straight line. Its inner points move to where the identity classifier recognises
+    no subject and the label classifier still sees the class, while the path stays short. Every
+    point is then decoded and measured. `fit_transform` gives each row a point of its own on a path
+    that touches the row's prototype. The ends, which are the prototypes, are never released.
 
-    The objective "worst-point" is ``length_weight * (E - 1) + identity_weight * I + class_weight *
-    C`` with E the path's energy over that of the straight line, I a smooth maximum over the points
-    of the log of the highest identity posterior, and C the mean cross-entropy of the class. "plan"
-    is the published one, with its own weights; "linear" leaves the straight lines, as the baseline.
+    The objective "worst-point" is ``(E - 1) + identity_weight * I + class_weight * C`` with E the
+    path's energy over that of the straight line, I a smooth maximum over the points of the log of
+    the highest identity posterior, and C the mean cross-entropy of the class. "plan" is the
+    published one, with its own weights. "linear" leaves the straight lines, as the baseline.
 
     `repulsion` adds a hinge away from the nearest real images, in pixels. A release that was walked
-    with it keeps a distance that an attacker can look for, and its pixel distances say nothing
-    about others: the audit must use another feature space, and name that of the pixels in
-    ``guided_by``.
+    with it keeps a distance that an attacker can look for, and its distances in pixels say nothing
+    about others. The audit must use another feature space: see `guided_spaces_`.
 
     A low identity posterior says what this guide does not recognise; `PrivacyAuditor` measures
     what a release exposes.
@@ -48,7 +63,7 @@ class GuidedWalker(ClassNamePrefixFeaturesOutMixin, WalkFitting, TransformerMixi
     Parameters
     ----------
     generator : Generator
-        Decodes the latents.
+        Decodes the latents. Latent space, device, precision and batch size are those of the handle.
     identity_classifier : IdentityClassifier, other fitted classifier with a torch ``module_``, or \
 nn.Module
         Recognises the subjects. A fitted one is used as it is (a copy is frozen), any other is
@@ -59,43 +74,27 @@ nn.Module
         Recognises the classes; without one only the ends keep a path in its class.
     n_points : int, default=50
         Points of a path, both ends included.
-    max_iter : int, default=20
-        Steps of Adam, or evaluations a path of L-BFGS.
+    max_iter : int or "auto", default="auto"
+        Steps of Adam. "auto" is 20 for "worst-point", 25 for "plan", and 100 for "plan" with
+        classes, which then also takes more points and larger steps.
     objective : {"worst-point", "plan", "linear"}, default="worst-point"
         What the paths minimise.
-    identity_weight, class_weight, length_weight : float, default=1.0
-        The terms of "worst-point"; `identity_weight` also counts up in retries.
+    identity_weight, class_weight : float, default=1.0
+        Weights of the terms of "worst-point"; that of the path's length is 1.
     repulsion : float, default=0.0
         Weight of a further term of "worst-point", for collections with too many subjects for an
-        identity classifier, beside one or in its place: the mean over the points of
+        identity classifier, besides one or in its place: the mean over the points of
         ``max(0, 1 - d / m)``, with d the root mean square pixel difference to the nearest image of
         `X_real` and m the median of these images' own nearest distances. Needs `X_real`.
-    solver : {"adam", "lbfgs"}, default="adam"
-        "adam" walks many paths at once on points drawn afresh in each step; "lbfgs" takes one path
-        after the other on all of its points.
-    learning_rate : float, default=0.05
-        Of Adam, relative to the distance of the ends.
-    points_per_step : int, default=4
-        Points of a path in a step of Adam.
-    n_modes : int, default=16
-        Sine waves of a path; at most ``n_points - 2`` are used.
-    tol : float, default=1e-4
-        A path stops when its objective improves by less.
-    pairing : {"near", "random"}, default="near"
-        The order of the tour: on to the nearest prototype left, or to any.
     selection : {"safest", "uniform"}, default="safest"
         Release the points of a path with the lowest identity posterior, some way apart, or evenly
         spaced ones.
     max_identity : float or None, default=None
-        Points with a higher identity posterior are not released.
-    n_retries : int, default=2
-        Times that paths with points over `max_identity` are walked again, with four times the
-        identity weight of the time before.
+        Points with a higher identity posterior are not released. Paths of "worst-point" with such
+        points are first walked again, up to twice, with 4 and 16 times the identity weight.
     duplicate_distance : float, default=0.02
         Points whose image is this near to a real one (root mean square over pixels in [0, 1]) are
         not released: near-exact duplicates, by an absolute rule. Needs `X_real`.
-    truncation_psi : float or None, default=None
-        Draw the prototypes towards the mean latent before the walk; 1 or None leaves them.
     random_state : int, RandomState instance or None, default=None
         Seeds tours, steps and samples.
     verbose : bool or int, default=False
@@ -110,7 +109,7 @@ nn.Module
     path_pairs_ : ndarray of shape (n_paths, 2)
         The prototypes that each path joins.
     prototypes_ : ndarray of shape (n_prototypes, n_features)
-        The distinct latents of each class, after truncation.
+        The distinct latents of each class.
     prototype_targets_ : ndarray of shape (n_prototypes,)
         Their classes.
     path_identity_ : ndarray of shape (n_paths, n_points)
@@ -128,7 +127,14 @@ nn.Module
         Their number under "identity" and "duplicate".
     released_path_, released_time_, released_identity_, released_class_proba_, released_distance_
         Arrays of shape (n_samples,): the same figures for the rows of `fit_transform`, and where on
-        which path they lie. NaN where there was nothing to measure with.
+        which path they lie. NaN for what was not measured.
+    guided_spaces_ : tuple of str
+        Feature spaces in which the release was guided or its points rejected: "pixels" with
+        `X_real`, and the backbones of the guides by name ("lpips"). The audit must use another one
+        for its verdict.
+    private_sources_ : tuple of str
+        Which of "X_real", "identity_classifier" and "label_classifier" the walk used. Each may
+        know private images, so a guarantee of the prototypes does not pass on to the walk.
     identity_classifier_, label_classifier_ : fitted guides
         Those that were used.
     classes_ : ndarray of shape (n_classes,)
@@ -164,23 +170,14 @@ nn.Module
         "identity_classifier": "no_validation",
         "label_classifier": "no_validation",
         "n_points": [Interval(Integral, 3, None, closed="left")],
-        "n_modes": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "objective": [StrOptions({"worst-point", "plan", "linear"})],
         "identity_weight": [Interval(Real, 0, None, closed="left")],
         "class_weight": [Interval(Real, 0, None, closed="left")],
-        "length_weight": [Interval(Real, 0, None, closed="left")],
         "repulsion": [Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions({"adam", "lbfgs"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "points_per_step": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "pairing": [StrOptions({"near", "random"})],
         "selection": [StrOptions({"safest", "uniform"})],
         "max_identity": [Interval(Real, 0, 1, closed="right"), None],
-        "n_retries": [Interval(Integral, 0, None, closed="left")],
         "duplicate_distance": [Interval(Real, 0, None, closed="left")],
-        "truncation_psi": [Interval(Real, 0, 1, closed="right"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -192,23 +189,14 @@ nn.Module
         label_classifier: Any = None,
         *,
         n_points: int = 50,
-        max_iter: int = 20,
+        max_iter: int | str = "auto",
         objective: str = "worst-point",
         identity_weight: float = 1.0,
         class_weight: float = 1.0,
-        length_weight: float = 1.0,
         repulsion: float = 0.0,
-        solver: str = "adam",
-        learning_rate: float = 0.05,
-        points_per_step: int = 4,
-        n_modes: int = 16,
-        tol: float = 1e-4,
-        pairing: str = "near",
         selection: str = "safest",
         max_identity: float | None = None,
-        n_retries: int = 2,
         duplicate_distance: float = 0.02,
-        truncation_psi: float | None = None,
         random_state: Any = None,
         verbose: bool | int = False,
     ) -> None:
@@ -220,19 +208,10 @@ nn.Module
         self.objective = objective
         self.identity_weight = identity_weight
         self.class_weight = class_weight
-        self.length_weight = length_weight
         self.repulsion = repulsion
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.points_per_step = points_per_step
-        self.n_modes = n_modes
-        self.tol = tol
-        self.pairing = pairing
         self.selection = selection
         self.max_identity = max_identity
-        self.n_retries = n_retries
         self.duplicate_distance = duplicate_distance
-        self.truncation_psi = truncation_psi
         self.random_state = random_state
         self.verbose = verbose
 
@@ -252,8 +231,9 @@ nn.Module
         X_real : array-like of shape (n_real, n_channels, height, width), default=None
             The private images: the nearest-distance checks use them, and guides that are not
             fitted are fitted on them (with `groups` and `y`, a row each). They are not kept.
-        groups : array-like of shape (n_real,), default=None
-            The subject of each row of `X_real`; None makes every image its own.
+        groups : array-like of shape (n_real,) or (n_samples,), default=None
+            The subject of each row of `X_real`, and of `W` where it has as many rows; without
+            `X_real`, of `W`. None makes every image its own subject.
 
         Returns
         -------
@@ -264,9 +244,16 @@ nn.Module
         ------
         ValueError
             For latents of another width, neither identity guide nor repulsion, guides that take
-            other images or never saw a class, and a class with one prototype.
+            other images, never saw a class or are swapped, a class with one prototype, a
+            prototype of two classes, and a subject with several prototypes in one class.
+
+        Warns
+        -----
+        UserWarning
+            For y without a label guide and the reverse, and for an identity guide that recognises
+            less than a fifth of `X_real`.
         """
-        self._walk(W, y, X_real, groups)
+        self._fit(W, y, X_real, groups)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -292,9 +279,9 @@ nn.Module
             As in `fit`, and when the paths of a class have fewer points within the bounds than it
             has rows.
         """
-        examiner, labels = self._walk(W, y, X_real, groups)
-        paths, ends = slot_paths(labels, self.path_pairs_)
-        points = self._allocate(examiner, paths, ends, fresh=False)
+        prototypes, examiner = self._fit(W, y, X_real, groups)
+        slots, ends = slot_paths(prototypes.labels, self._paths.pairs)
+        points = self._allocate(examiner, slots, ends, fresh=False)
         self._keep_released(points)
         return points.latent
 
@@ -322,11 +309,16 @@ nn.Module
         """
         check_is_fitted(self)
         W = validate_data(self, W, dtype=np.float32, reset=False)
-        nearest = ExactNeighbors(self.prototypes_).kneighbors(self._truncated(W))[1][:, 0]
-        grid = self._grid()
-        grid = grid[grid.accepted]
-        grid = grid[np.argsort(grid.risk, kind="stable")]
-        return grid.latent[self._safest_at(grid, nearest)]
+        nearest = ExactNeighbors(self.prototypes_).kneighbors(W)[1][:, 0]
+        points = self._paths.inner_points(self._bounds())
+        codes = np.searchsorted(self.classes_, self.prototype_targets_)
+        chosen = safest_at(points, self._paths, codes)[nearest]
+        if (chosen < 0).any():
+            name = self.classes_[codes[nearest[chosen < 0]][0]]
+            raise ValueError(
+                f"no point of class {name!s} is within {self._bounds()}; fit with wider bounds"
+            )
+        return points.latent[chosen]
 
     def sample(
         self, n_samples: int = 1, *, X_real: Any = None
@@ -359,10 +351,215 @@ nn.Module
         images = None if X_real is None else self._real_images(X_real)
         shares = np.append(0, self.class_counts_.cumsum() / self.class_counts_.sum())
         counts = np.diff(np.floor(shares * n_samples + 0.5).astype(int))
-        paths = np.concatenate([self._spread(code, count) for code, count in enumerate(counts)])
-        order = np.zeros(len(paths))
-        points = self._allocate(self._examiner(images), paths, order, fresh=True)
+        slots = even_paths(self._paths.codes, counts)
+        order = np.zeros(len(slots))
+        classes = None if self.label_classifier_ is None else self.classes_
+        points = self._allocate(self._examiner(images, classes), slots, order, fresh=True)
         return points.latent, self.path_targets_[points.path]
+
+    def measure(
+        self,
+        W: Any,
+        y: ArrayLike | None = None,
+        *,
+        X_real: Any = None,
+        return_images: bool = False,
+    ) -> Bunch:
+        """Decode latents and return what the walk checks of a point.
+
+        Parameters
+        ----------
+        W : array-like of shape (n_samples, n_features)
+            Latents.
+        y : array-like of shape (n_samples,), default=None
+            Their classes, for the class posterior.
+        X_real : array-like of shape (n_real, n_channels, height, width), default=None
+            The private images, for the nearest distance.
+        return_images : bool, default=False
+            Give the images too.
+
+        Returns
+        -------
+        figures : Bunch
+            Arrays of shape (n_samples,): ``identity``, the highest identity posterior;
+            ``class_proba``, the posterior of the class; ``distance``, the root mean square pixel
+            difference to the nearest real image. NaN for what cannot be measured. With
+            `return_images` also ``images`` of shape (n_samples, n_channels, height, width).
+        """
+        check_is_fitted(self)
+        W = validate_data(self, W, dtype=np.float32, reset=False)
+        classes, codes = _classes_of(check_targets(y, len(W)), len(W))
+        images = None if X_real is None else self._real_images(X_real)
+        seen = self._examiner(images, None if y is None else classes).measure(W, codes)
+        figures = Bunch(identity=seen.identity, class_proba=seen.label, distance=seen.distance)
+        if return_images:
+            figures.images = decode_latents(self.generator, W)
+        return figures
+
+    def _check_guides(self, labels: NDArray[Any] | None, X_real: Any, groups: Any) -> None:
+        """Raise for guides that are missing, swapped, or of other images or classes."""
+        identity, label = self.identity_classifier, self.label_classifier
+        check_given(identity, label, self.repulsion, X_real, labels)
+        check_repulsion(self.repulsion, self.objective, X_real)
+        if identity is None:
+            check_unguided(self.max_identity, self.selection)
+        check_swapped(identity, label, labels, groups)
+        freeze_guides(
+            identity if is_fitted_guide(identity) else None,
+            label if is_fitted_guide(label) else None,
+            self.generator,
+            None if labels is None else np.unique(labels),
+        )
+
+    def _fit(
+        self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
+    ) -> tuple[Prototypes, Examiner]:
+        """Fit; return the prototypes of the rows, and what measured the points."""
+        W, labels, images = self._checked(W, y, X_real, groups)
+        self.classes_, codes = _classes_of(labels, len(W))
+        names = ["all rows"] if y is None else [f"class {c!s}" for c in self.classes_]
+        prototypes = find_prototypes(W, codes, names)
+        if groups is not None and len(groups) == len(W):
+            check_subjects(prototypes, check_groups(groups, len(W)), names)
+        self._fit_guides(images, labels, groups)
+        examiner = self._examiner(images, None if y is None else self.classes_)
+        if images is not None:
+            check_recognises(examiner.guides.identity, images, groups, self.generator)
+        rng = check_random_state(self.random_state)
+        paths = lay_paths(prototypes, self.n_points, rng)
+        walk = self._walk(examiner, rng)
+        self._draw_seed = int(rng.randint(np.iinfo(np.int32).max))
+        paths, self.n_iter_ = optimise(paths, walk, examiner, self._bounds())
+        self._keep(prototypes, codes, paths, examiner)
+        return prototypes, examiner
+
+    def _checked(
+        self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
+    ) -> tuple[NDArray[np.float32], NDArray[Any] | None, NDArray[Any] | None]:
+        """Rows, labels and real images, after everything that is quick to check."""
+        W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
+        labels = check_targets(y, len(W))
+        self._check_guides(labels, X_real, groups)
+        width = self.generator.n_latent_features
+        if W.shape[1] != width:
+            raise ValueError(
+                f"W has {W.shape[1]} features; latents of this generator have {width} in "
+                f"latent_space={self.generator.latent_space!r}"
+            )
+        images = None if X_real is None else self._real_images(X_real)
+        rows, of = (W, "W") if images is None else (images, "X_real")
+        if groups is not None and len(groups) != len(rows):
+            raise ValueError(
+                f"groups has {len(groups)} entries; expected {len(rows)}, one for each row of {of}"
+            )
+        return W, labels, images
+
+    def _real_images(self, X_real: Any) -> NDArray[Any]:
+        channels, height, width = self.generator.image_shape
+        return check_images(X_real, (channels, height, width), name="X_real")
+
+    def _fit_guides(
+        self, images: NDArray[Any] | None, labels: NDArray[Any] | None, groups: Any
+    ) -> None:
+        """Set the fitted guides, and what they mean for the audit."""
+        label = None if labels is None else self.label_classifier
+        self.label_classifier_ = fit_guide(label, "label_classifier", images, labels)
+        self.identity_classifier_ = fit_guide(
+            self.identity_classifier, "identity_classifier", images, groups
+        )
+        used = {
+            "X_real": images,
+            "identity_classifier": self.identity_classifier_,
+            "label_classifier": self.label_classifier_,
+        }
+        self.private_sources_ = tuple(name for name, value in used.items() if value is not None)
+        self.guided_spaces_ = guided_spaces(
+            self.identity_classifier_, self.label_classifier_, has_real=images is not None
+        )
+
+    def _examiner(self, images: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
+        """What measures points of these classes."""
+        guides = freeze_guides(
+            self.identity_classifier_, self.label_classifier_, self.generator, classes
+        )
+        return Examiner(self.generator, guides, images, self.verbose)
+
+    def _walk(self, examiner: Examiner, rng: np.random.RandomState) -> Walk:
+        """How to walk, by the parameters."""
+        real, with_classes = examiner.neighbors, examiner.guides.label is not None
+        return Walk(
+            self.generator,
+            examiner.guides,
+            Objective(self.objective, self.identity_weight, self.class_weight),
+            make_schedule(self.objective, with_classes, self.max_iter),
+            int(rng.randint(np.iinfo(np.int32).max)),
+            None if real is None else make_repulsion(real, self.repulsion),
+            self.verbose,
+        )
+
+    def _bounds(self) -> Bounds:
+        return Bounds(self.max_identity, self.duplicate_distance)
+
+    def _keep(
+        self, prototypes: Prototypes, codes: NDArray[np.intp], paths: Paths, examiner: Examiner
+    ) -> None:
+        """Set the fitted attributes of prototypes and paths."""
+        self._paths, figures = paths, paths.figures
+        self.class_counts_ = np.bincount(codes)
+        self.prototypes_ = prototypes.latents
+        self.prototype_targets_ = self.classes_[prototypes.codes]
+        self.paths_, self.path_pairs_ = paths.points, paths.pairs
+        self.path_targets_ = self.classes_[paths.codes]
+        if examiner.guides.identity is not None:
+            self.path_identity_ = figures.identity
+        if examiner.guides.label is not None:
+            self.path_class_proba_ = figures.label
+        if examiner.has_real:
+            self.path_distance_ = figures.distance
+        mean, std = self.generator.latent_moments
+        scaled = (paths.points - mean) / np.maximum(std, 1e-12)
+        self.manifold_distance_ = np.sqrt(np.square(scaled).mean(axis=2))
+        self.rejected_ = paths.refused(self._bounds())
+        duplicate = self.rejected_ & (figures.distance <= self.duplicate_distance)
+        self.n_rejected_ = {
+            "identity": int((self.rejected_ & ~duplicate).sum()),
+            "duplicate": int(duplicate.sum()),
+        }
+        self._released = np.zeros(self.rejected_.shape, bool)
+
+    def _allocate(
+        self, examiner: Examiner, slots: NDArray[np.intp], order: NDArray[Any], *, fresh: bool
+    ) -> Points:
+        """A distinct checked point for each slot; `fresh` leaves out what was released before."""
+        paths, bounds = self._paths, self._bounds()
+        points = paths.inner_points(bounds)
+        # samples draw other times than the release, so that no point is given out twice
+        rng = np.random.RandomState(self._draw_seed + fresh)
+        if fresh:
+            points = points[~self._released[points.path, points.index(self.n_points)]]
+
+        def draw(short: NDArray[np.intp]) -> Points:
+            if hasattr(self, "path_distance_") and not examiner.has_real:
+                raise ValueError(
+                    "the checked points have run out and the walker was fitted with X_real: pass "
+                    "the real images again as X_real, so that new points are checked as the "
+                    "others were"
+                )
+            return redraw(paths, short, examiner, bounds, rng)
+
+        points, chosen = allocate(points, slots, order, paths.codes, draw, self.selection)
+        check_enough(paths.codes[slots[chosen < 0]], self.classes_, bounds)
+        return points[chosen]
+
+    def _keep_released(self, points: Points) -> None:
+        """Set the figures of the released rows, and note which points of paths they are."""
+        self.released_path_, self.released_time_ = points.path, points.time
+        self.released_identity_ = points.figures.identity
+        self.released_class_proba_ = points.figures.label
+        self.released_distance_ = points.figures.distance
+        index = points.index(self.n_points)
+        even = points.time == index / (self.n_points - 1)  # others were drawn between them
+        self._released[points.path[even], index[even]] = True
 
     @property
     def _n_features_out(self) -> int:
@@ -372,3 +569,10 @@ nn.Module
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _classes_of(labels: NDArray[Any] | None, n_rows: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The classes, and the code of each row; one class without labels."""
+    labels = np.zeros(n_rows, np.intp) if labels is None else labels
+    classes, codes = np.unique(labels, return_inverse=True)
+    return classes, codes

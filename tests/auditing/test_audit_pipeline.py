@@ -11,6 +11,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from conftest import make_decoder
 
+# its guide is trained for two epochs
+pytestmark = pytest.mark.filterwarnings("ignore:identity_classifier recognises")
 STAGES = ["generator samples", "inversions", "prototypes", "linear walk", "guided walk", "release"]
 
 

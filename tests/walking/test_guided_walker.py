@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import Generator, GuidedWalker, IdentityClassifier, LabelClassifier
+from latentwalk.walking import _optimise, _paths
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
@@ -20,7 +21,7 @@ def make_generator():
     decoder = nn.Sequential(
         nn.Linear(6, 32), nn.Tanh(), nn.Linear(32, 64), nn.Tanh(), nn.Unflatten(1, SHAPE)
     )
-    return Generator.from_module(decoder, w_dim=6, image_shape=SHAPE)
+    return Generator.from_module(decoder, w_dim=6, image_shape=SHAPE, precision="float32")
 
 
 GENERATOR = make_generator()
@@ -35,6 +36,12 @@ LABEL = LabelClassifier(max_iter=8, width=8, augmentation=None, random_state=0).
 def make_walker(generator=GENERATOR, **parameters):
     defaults = {"n_points": 12, "max_iter": 10, "random_state": 0, "label_classifier": LABEL}
     return GuidedWalker(generator, IDENTITY, **(defaults | parameters))
+
+
+@pytest.fixture
+def no_retries(monkeypatch):
+    """Paths over the bound are not walked again."""
+    monkeypatch.setattr(_paths, "N_RETRIES", 0)
 
 
 def on_path(walker, point, path):
@@ -106,20 +113,20 @@ def test_the_released_points_are_the_safest_and_not_the_farthest_from_real_image
     np.testing.assert_array_equal(with_real, released)
 
 
-def test_a_path_without_points_within_the_bounds_borrows_from_its_class():
+def test_a_path_without_points_within_the_bounds_borrows_from_its_class(no_retries):
     free = make_walker().fit(PROTOTYPES, Y)
     highest = np.sort(free.path_identity_[:, 1:-1].min(axis=1))
-    walker = make_walker(n_retries=0, max_identity=float(highest[-2:].mean()))
+    walker = make_walker(max_identity=float(highest[-2:].mean()))
     walker.fit_transform(PROTOTYPES, Y)
     closed = np.flatnonzero(walker.rejected_[:, 1:-1].all(axis=1))
     assert len(closed) == 1 and closed[0] not in walker.released_path_
     np.testing.assert_array_equal(walker.path_targets_[walker.released_path_], Y)
 
 
-def test_newly_drawn_points_are_held_to_the_bounds():
+def test_newly_drawn_points_are_held_to_the_bounds(no_retries):
     free = make_walker().fit(PROTOTYPES, Y)
     bound = float(np.quantile(free.path_identity_[:, 1:-1], 0.7))
-    walker = make_walker(max_identity=bound, n_retries=0).fit(PROTOTYPES, Y)
+    walker = make_walker(max_identity=bound).fit(PROTOTYPES, Y)
     points, _ = walker.sample(60)
     on_grid = (np.abs(points[:, None] - walker.paths_.reshape(1, -1, 6)).max(axis=2) < 1e-6).any(1)
     assert (~on_grid).sum() > 15
@@ -128,7 +135,7 @@ def test_newly_drawn_points_are_held_to_the_bounds():
 
 def test_the_walk_lowers_the_highest_identity_posterior_of_the_inner_points():
     straight = make_walker(objective="linear").fit(PROTOTYPES, Y)
-    walked = make_walker(max_iter=100, length_weight=0.1).fit(PROTOTYPES, Y)
+    walked = make_walker(max_iter=100, identity_weight=10, class_weight=10).fit(PROTOTYPES, Y)
     assert walked.path_identity_[:, 1:-1].max() < straight.path_identity_[:, 1:-1].max()
     assert walked.path_identity_.mean() < 0.9 * straight.path_identity_.mean()
 
@@ -141,11 +148,11 @@ def test_groups_larger_than_their_paths_get_more_checked_points():
     assert (walker.released_identity_ <= 0.9).all()
 
 
-def test_points_over_max_identity_are_never_released():
+def test_points_over_max_identity_are_never_released(no_retries):
     free = make_walker()
     free.fit_transform(PROTOTYPES, Y)
     bound = float(np.quantile(free.path_identity_[:, 1:-1], 0.6))
-    walker = make_walker(max_identity=bound, n_retries=0)
+    walker = make_walker(max_identity=bound)
     W_syn = walker.fit_transform(PROTOTYPES, Y)
     images = GENERATOR.decode(torch.as_tensor(W_syn)).detach().numpy()
     assert IDENTITY.predict_proba(images).max() <= bound * (1 + 1e-5)
@@ -153,16 +160,16 @@ def test_points_over_max_identity_are_never_released():
     assert not walker.rejected_[:, [0, -1]].any()
 
 
-def test_a_path_over_the_bound_is_walked_again():
-    settings = {"max_identity": 0.3, "max_iter": 20}
-    once = make_walker(n_retries=0, **settings).fit(PROTOTYPES, Y)
-    again = make_walker(n_retries=3, **settings).fit(PROTOTYPES, Y)
+def test_a_path_over_the_bound_is_walked_again(monkeypatch):
+    again = make_walker(max_identity=0.3, max_iter=20).fit(PROTOTYPES, Y)
+    monkeypatch.setattr(_paths, "N_RETRIES", 0)
+    once = make_walker(max_identity=0.3, max_iter=20).fit(PROTOTYPES, Y)
     assert once.rejected_.any()
     assert again.rejected_.sum() < once.rejected_.sum()
 
 
-def test_a_class_without_points_within_the_bounds_is_an_error():
-    walker = make_walker(max_identity=1e-3, n_retries=0)
+def test_a_class_without_points_within_the_bounds_is_an_error(no_retries):
+    walker = make_walker(max_identity=1e-3)
     with pytest.raises(ValueError, match=r"24 points are missing .*max_identity=0.001"):
         walker.fit_transform(PROTOTYPES, Y)
     with pytest.raises(ValueError, match=r"no point of class [ab] is within max_identity"):
@@ -211,11 +218,12 @@ def test_a_pickled_walker_goes_on_as_before():
     np.testing.assert_array_equal(again.transform(W), walker.transform(W))
 
 
-def test_runs_repeat_and_do_not_depend_on_the_batch():
-    first = make_walker(tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
-    second = make_walker(tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
+def test_runs_repeat_and_do_not_depend_on_the_batch(monkeypatch):
+    monkeypatch.setattr(_optimise, "TOLERANCE", 1e-2)
+    first = make_walker(max_iter=40).fit(PROTOTYPES, Y)
+    second = make_walker(max_iter=40).fit(PROTOTYPES, Y)
     np.testing.assert_array_equal(first.paths_, second.paths_)
-    small = make_walker(GENERATOR.using(batch_size=4), tol=1e-2, max_iter=40).fit(PROTOTYPES, Y)
+    small = make_walker(GENERATOR.using(batch_size=4), max_iter=40).fit(PROTOTYPES, Y)
     np.testing.assert_allclose(small.paths_, first.paths_, atol=1e-4)
 
 
@@ -232,7 +240,8 @@ def test_guides_stay_as_they_were():
 def test_unfitted_guides_are_cloned_and_fitted_on_the_real_images():
     identity = IdentityClassifier(max_iter=1, width=8, random_state=0)
     walker = GuidedWalker(GENERATOR, identity, clone(LABEL), n_points=5, max_iter=1)
-    walker.fit(PROTOTYPES, Y, X_real=X, groups=GROUPS)
+    with pytest.warns(UserWarning, match=r"recognises \d+% of the real images \(chance: 8.3%\)"):
+        walker.fit(PROTOTYPES, Y, X_real=X, groups=GROUPS)
     assert not hasattr(identity, "module_")
     np.testing.assert_array_equal(walker.identity_classifier_.classes_, np.unique(GROUPS))
     np.testing.assert_array_equal(walker.label_classifier_.classes_, ["a", "b"])
@@ -245,18 +254,6 @@ def test_frozen_guides_survive_a_clone_and_bare_modules_are_guides():
         walker.set_params(random_state=0).fit(PROTOTYPES)
     np.testing.assert_array_equal(plain.path_identity_.shape, (6, 5))
     assert frozen.get_params()["identity_classifier"].estimator is IDENTITY
-
-
-def test_truncation_draws_the_paths_towards_the_mean_latent():
-    walker = make_walker(objective="linear", truncation_psi=0.5).fit(PROTOTYPES, Y)
-    full = make_walker(objective="linear").fit(PROTOTYPES, Y)
-    assert walker.manifold_distance_.mean() < 0.6 * full.manifold_distance_.mean()
-
-
-def test_lbfgs_lowers_identity_too():
-    straight = make_walker(objective="linear").fit(PROTOTYPES, Y)
-    walked = make_walker(solver="lbfgs", max_iter=20, length_weight=0.1).fit(PROTOTYPES, Y)
-    assert walked.path_identity_.mean() < 0.9 * straight.path_identity_.mean()
 
 
 def test_no_guide_is_an_error_that_says_what_to_pass():
@@ -291,6 +288,9 @@ def test_three_channel_guides_take_one_channel_three_times():
 def test_a_class_that_the_label_guide_never_saw_is_named():
     with pytest.raises(ValueError, match=r"never saw: \['c'\]"):
         make_walker().fit(PROTOTYPES, np.where(Y == "b", "c", Y))
+    ids = [f"patient {i}" for i in range(24)]
+    with pytest.raises(ValueError, match=r"never saw: 24; it knows 2\."):
+        make_walker().fit(PROTOTYPES, ids)
 
 
 def test_one_prototype_in_a_class_is_an_error_with_a_way_out():
@@ -302,7 +302,11 @@ def test_one_prototype_in_a_class_is_an_error_with_a_way_out():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"n_points": 2}, "n_points"), ({"objective": "best"}, "objective"), ({"tol": -1}, "tol")],
+    [
+        ({"n_points": 2}, "n_points"),
+        ({"objective": "best"}, "objective"),
+        ({"max_iter": -1}, "max_iter"),
+    ],
 )
 def test_bad_parameters_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
@@ -320,3 +324,83 @@ def test_bad_arrays_are_named():
         make_walker().fit(PROTOTYPES, Y, X_real=X, groups=[1, 2, 3])
     with pytest.raises(ValueError, match="n_samples=0"):
         make_walker().fit(PROTOTYPES, Y).sample(0)
+
+
+def test_a_bound_that_was_not_set_is_not_to_be_raised():
+    walker = make_walker(duplicate_distance=1.0)
+    with pytest.raises(ValueError, match=r"within duplicate_distance=1\.0\. Take") as error:
+        walker.fit_transform(PROTOTYPES, Y, X_real=X)
+    assert "max_identity" not in str(error.value) and "larger n_points" in str(error.value)
+
+
+def test_a_subject_at_several_prototypes_of_its_class_is_an_error():
+    subjects = np.arange(24) // 4
+    assert make_walker().fit(PROTOTYPES, Y, groups=subjects).paths_.ndim == 3
+    subjects[[0, 4]] = 99  # at two prototypes of class a
+    with pytest.raises(ValueError, match=r"1 subjects have rows .*\(class a: 1\).*ksame__groups"):
+        make_walker().fit(PROTOTYPES, Y, groups=subjects)
+    two_classes = np.arange(24) // 4
+    two_classes[[0, 12]] = 99
+    make_walker().fit(PROTOTYPES, Y, groups=two_classes)
+
+
+def test_groups_of_other_real_images_say_nothing_about_the_rows():
+    real, ids = X.repeat(2, axis=0), GROUPS.repeat(2)
+    assert make_walker().fit(PROTOTYPES, Y, X_real=real, groups=ids).paths_.ndim == 3
+    with pytest.raises(ValueError, match="groups has 48 entries; expected 24, one for each"):
+        make_walker().fit(PROTOTYPES, Y, groups=ids)
+
+
+def test_a_prototype_of_two_classes_is_an_error():
+    rows = PROTOTYPES.copy()
+    rows[12] = rows[0]
+    with pytest.raises(ValueError, match=r"1 prototypes in W .*\(class a, class b\)"):
+        make_walker().fit(rows, Y)
+
+
+def test_swapped_guides_are_an_error():
+    classes = IdentityClassifier.from_module(LABEL.module_, ["a", "b"])
+    with pytest.raises(ValueError, match=r"identity_classifier knows 2 classes.*those of y"):
+        GuidedWalker(GENERATOR, classes, LABEL).fit(PROTOTYPES, Y)
+    with pytest.raises(ValueError, match=r"identity_classifier knows 2 classes.*those of y"):
+        GuidedWalker(GENERATOR, LABEL, IDENTITY).fit(PROTOTYPES, Y)
+    with pytest.raises(ValueError, match="label_classifier knows the subjects of groups"):
+        GuidedWalker(GENERATOR, LABEL, IDENTITY).fit(PROTOTYPES, GROUPS, groups=GROUPS)
+
+
+def test_an_identity_guide_that_recognises_next_to_nobody_warns_with_its_figure():
+    torch.manual_seed(0)
+    blind = IdentityClassifier.from_module(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 12)), range(12)
+    )
+    rate = blind.score(X, GROUPS)
+    assert rate < 0.2 < IDENTITY.score(X, GROUPS)
+    with pytest.warns(UserWarning, match=f"recognises {rate:.0%} of the real images"):
+        GuidedWalker(GENERATOR, blind, max_iter=1).fit(PROTOTYPES, X_real=X, groups=GROUPS)
+    # trained on other subjects: nothing can be said
+    others = GROUPS + 100
+    GuidedWalker(GENERATOR, blind, max_iter=1).fit(PROTOTYPES, X_real=X, groups=others)
+
+
+def test_the_walker_says_which_spaces_guided_it_and_which_private_things_it_used():
+    walker = make_walker().fit(PROTOTYPES, Y)
+    assert walker.guided_spaces_ == ()
+    assert walker.private_sources_ == ("identity_classifier", "label_classifier")
+    seeing = IdentityClassifier(backbone="lpips", max_iter=1, random_state=0).fit(X, GROUPS)
+    walker = GuidedWalker(GENERATOR, FrozenEstimator(seeing), n_points=4, max_iter=0)
+    walker.fit(PROTOTYPES, X_real=X)
+    assert walker.guided_spaces_ == ("lpips", "pixels")
+    assert walker.private_sources_ == ("X_real", "identity_classifier")
+
+
+def test_steps_are_those_of_the_objective_unless_max_iter_says_how_many():
+    def n_iter(**parameters):
+        return make_walker(**({"max_iter": "auto"} | parameters)).fit(PROTOTYPES, Y).n_iter_
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_optimise, "TOLERANCE", -np.inf)
+        assert n_iter() == 20 and n_iter(max_iter=3) == 3
+        assert n_iter(objective="plan") == 100
+        assert n_iter(objective="linear") == 0 == n_iter(max_iter=0)
+        plan = GuidedWalker(GENERATOR, IDENTITY, objective="plan", n_points=5)
+        assert plan.fit(PROTOTYPES).n_iter_ == 25

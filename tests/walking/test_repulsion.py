@@ -12,16 +12,18 @@ from torch import nn
 
 from conftest import make_decoder
 
-GENERATOR = Generator.from_module(make_decoder(), w_dim=6, image_shape=(1, 8, 8))
+GENERATOR = Generator.from_module(
+    make_decoder(), w_dim=6, image_shape=(1, 8, 8), precision="float32"
+)
 X, W = GENERATOR.sample(40, random_state=0)
 PROTOTYPES = W[:24].reshape(8, 3, 6).mean(axis=1).repeat(3, axis=0)
 torch.manual_seed(0)
 GUIDE = nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
 
 
-def make_walker(batch_size="auto", **parameters):
-    defaults = {"n_points": 16, "max_iter": 40, "length_weight": 0.1, "random_state": 0}
-    return GuidedWalker(GENERATOR.using(batch_size=batch_size), GUIDE, **(defaults | parameters))
+def make_walker(generator=GENERATOR, **parameters):
+    defaults = {"n_points": 16, "max_iter": 40, "identity_weight": 10, "random_state": 0}
+    return GuidedWalker(generator, GUIDE, **(defaults | parameters))
 
 
 def nearest(walker):
@@ -32,10 +34,10 @@ def nearest(walker):
     return gaps.min(axis=1)
 
 
-@pytest.mark.parametrize("settings", [{}, {"batch_size": 8}, {"solver": "lbfgs"}])
-def test_the_nearest_distance_rises(settings):
-    without = nearest(make_walker(**settings).fit(PROTOTYPES, X_real=X))
-    away = nearest(make_walker(repulsion=20.0, **settings).fit(PROTOTYPES, X_real=X))
+@pytest.mark.parametrize("generator", [GENERATOR, GENERATOR.using(batch_size=8)])
+def test_the_nearest_distance_rises(generator):
+    without = nearest(make_walker(generator).fit(PROTOTYPES, X_real=X))
+    away = nearest(make_walker(generator, repulsion=200.0).fit(PROTOTYPES, X_real=X))
     assert np.median(away) > 1.1 * np.median(without)
     assert np.percentile(away, 5) > 1.1 * np.percentile(without, 5)
 
@@ -46,9 +48,11 @@ def test_it_is_off_by_default():
 
 
 def test_paths_away_do_not_depend_on_their_batch():
-    walker = make_walker(repulsion=5.0, batch_size=64).fit(PROTOTYPES, X_real=X)
-    small = make_walker(repulsion=5.0, batch_size=8).fit(PROTOTYPES, X_real=X)
-    np.testing.assert_allclose(walker.paths_, small.paths_, atol=1e-4)
+    large, small = (
+        make_walker(GENERATOR.using(batch_size=size), repulsion=50.0).fit(PROTOTYPES, X_real=X)
+        for size in (64, 8)
+    )
+    np.testing.assert_allclose(large.paths_, small.paths_, atol=1e-4)
 
 
 def test_the_hinge_is_one_on_a_real_image_and_zero_beyond_the_margin():
@@ -92,8 +96,8 @@ def test_a_repulsion_with_nothing_to_act_on_is_an_error():
 
 
 def unguided(**parameters):
-    settings = {"n_points": 16, "max_iter": 40, "length_weight": 0.1, "random_state": 0}
-    settings |= {"repulsion": 20.0, "selection": "uniform"}
+    settings = {"n_points": 16, "max_iter": 40, "random_state": 0}
+    settings |= {"repulsion": 200.0, "selection": "uniform"}
     return GuidedWalker(GENERATOR, **(settings | parameters))
 
 

@@ -20,8 +20,7 @@ class AnyWidth:
     """Stands in for a generator: the checks come with latents of many widths."""
 
     image_shape = (1, 4, 4)
-    latent_space = "w"
-    latent_moments = np.zeros(1, np.float32), np.ones(1, np.float32)
+    latent_space, latent_moments = "w", (np.zeros(1, np.float32), np.ones(1, np.float32))
     device, precision, batch_size = torch.device("cpu"), "float32", "auto"
 
     def __repr__(self):
