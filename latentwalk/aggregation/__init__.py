@@ -8,8 +8,20 @@ sites and weights, which place new points without the old ones.
 
 from __future__ import annotations
 
+from latentwalk.aggregation._dp_ksame import DPKSameAggregator
+from latentwalk.aggregation._fixed_cells import FixedCells, lay_cells
+from latentwalk.aggregation._gaussian_privacy import PrivacyLoss
 from latentwalk.aggregation._ksame import KSameAggregator
 from latentwalk.aggregation._mdav import mdav
 from latentwalk.aggregation._power_diagram import PowerDiagram, power_diagram
 
-__all__ = ["KSameAggregator", "PowerDiagram", "mdav", "power_diagram"]
+__all__ = [
+    "DPKSameAggregator",
+    "FixedCells",
+    "KSameAggregator",
+    "PowerDiagram",
+    "PrivacyLoss",
+    "lay_cells",
+    "mdav",
+    "power_diagram",
+]
