@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from functools import reduce
 from numbers import Integral, Real
+from operator import add
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.aggregation._fixed_cells import (
-    UNIT,
     CellSums,
     FixedCells,
     count_and_sum,
@@ -25,19 +24,9 @@ from latentwalk.aggregation._fixed_cells import (
     draw_public,
     lay_cells,
 )
-from latentwalk.aggregation._gaussian_privacy import (
-    PrivacyLoss,
-    add_noise,
-    require_packages,
-    resolve_loss,
-)
+from latentwalk.aggregation._gaussian_privacy import PrivacyLoss, require_packages, resolve_loss
+from latentwalk.aggregation._noisy_cells import NoisyCells, add_cell_noise
 from latentwalk.utils import check_groups, check_targets
-
-# Share of mu^2 that pays for the counts. They decide which cells are kept and divide the sums, so
-# they need less precision than the sums, which are the prototypes.
-COUNT_SHARE = 0.25
-# Probability that a kept cell holds fewer than k patients.
-K_FAILURE = 0.01
 
 
 class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -98,12 +87,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Their classes; None without y.
     prototype_cells_ : ndarray of shape (n_prototypes, 2)
         Class code and cell of each.
-    noisy_counts_ : ndarray of shape (n_classes, n_cells)
-        Noisy numbers of patients; they may be negative.
-    noisy_sums_ : ndarray of shape (n_classes, n_cells, n_axes)
-        Noisy sums of offsets, in steps of 2^-20 of ``cells_.radius``.
-    noise_scale_ : tuple of 2 floats
-        Deviations of the noise of a number and of a coordinate of a sum, the latter in radii.
+    noisy_ : NoisyCells
+        The noisy numbers and sums that everything else is made of.
     cells_ : FixedCells
         The public parts.
     classes_ : ndarray of shape (n_classes,)
@@ -160,6 +145,9 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "noise": [StrOptions({"gaussian"}), None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
+
+    _pending: CellSums | None  # exact numbers, between partial_fit and finish alone
+    _patients: set[Any]
 
     def __init__(
         self,
@@ -222,7 +210,6 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             For NaN, unknown classes, latents of another width, or a class of which no cell is kept.
         """
         self._pending = None
-        self._patients: set[Any] = set()
         return self.partial_fit(W, y, groups=groups).finish()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -247,21 +234,16 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             As in `fit`, and for a patient who was in an earlier part.
         """
-        pending = getattr(self, "_pending", None)
-        loss = self.stated_loss()
-        W = validate_data(self, W, dtype=np.float32, reset=pending is None)
-        subjects = check_groups(groups, len(W))
+        pending: CellSums | None = getattr(self, "_pending", None)
+        rows = validate_data(self, W, dtype=np.float32, reset=pending is None)
+        subjects = check_groups(groups, len(rows))
         if pending is None:
-            self._list_classes(y)
-        codes = self._class_codes(y, len(W))
-        if pending is None:
-            self.cells_ = self._lay_cells(W.shape[1])
-            self.privacy_ = loss
-            self._patients = set()
+            self._start(rows.shape[1], y)
+        codes = self._class_codes(y, len(rows))
         self._remember(groups)
         part = count_and_sum(
             self.cells_,
-            W,
+            rows,
             codes,
             subjects,
             n_classes=len(self.classes_),
@@ -283,16 +265,13 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             Without rows, or when a class has no cell that is kept.
         """
-        if getattr(self, "_pending", None) is None:
+        pending: CellSums | None = getattr(self, "_pending", None)
+        if pending is None:
             raise ValueError("there is nothing to finish; call partial_fit with rows first")
-        exact: CellSums = self._pending
         self._pending, self._patients = None, set()
-        self.noise_scale_ = self._noise_scale()
-        counts, sums = exact.counts, exact.sums
-        if self.noise is not None:
-            counts = add_noise(counts, self.noise_scale_[0])
-            sums = add_noise(sums, self.noise_scale_[1] * UNIT)
-        return self._keep(counts, sums)
+        return self._keep(
+            add_cell_noise(self.cells_, pending, mu=self.privacy_.mu, max_classes=self.max_classes)
+        )
 
     @classmethod
     def merge(cls, sites: Sequence[DPKSameAggregator]) -> Self:
@@ -318,7 +297,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         first = sites[0]
         for site in sites:
-            check_is_fitted(site, "noisy_counts_")
+            check_is_fitted(site, "noisy_")
             same = np.array_equal(site.cells_.centres, first.cells_.centres)
             if not same or list(site.classes_) != list(first.classes_) or site.k != first.k:
                 raise ValueError(
@@ -328,13 +307,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         joined = cls(**first.get_params(deep=False))
         for name in ("cells_", "classes_", "_has_targets", "n_features_in_"):
             setattr(joined, name, getattr(first, name))
-        worst = max(sites, key=lambda site: site.privacy_.mu)
-        joined.privacy_ = worst.privacy_
-        scales = np.array([site.noise_scale_ for site in sites])
-        joined.noise_scale_ = tuple(np.sqrt(np.square(scales).sum(axis=0)).tolist())
-        joined._pending = None
-        counts = sum(site.noisy_counts_ for site in sites)
-        return joined._keep(counts, sum(site.noisy_sums_ for site in sites))
+        joined.privacy_ = max((site.privacy_ for site in sites), key=lambda loss: loss.mu)
+        return joined._keep(reduce(add, (site.noisy_ for site in sites)))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(
@@ -401,7 +375,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "prototypes_")
         rng = check_random_state(random_state)
         codes, cells = self.prototype_cells_.T
-        weights = self.noisy_counts_[codes, cells].astype(float)
+        weights = self.noisy_.counts[codes, cells].astype(float)
         drawn = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
         W = self.prototypes_[drawn].astype(np.float64)
         if spread:
@@ -432,23 +406,6 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             mu=self.mu,
         )
 
-    @property
-    def smallest_kept_count_(self) -> float:
-        """The noisy number from which a cell is kept: k and a margin for the noise."""
-        return self.k + float(norm.ppf(1 - K_FAILURE)) * self.noise_scale_[0]
-
-    def _noise_scale(self) -> tuple[float, float]:
-        """Deviations of the noise on numbers and on sums (in radii).
-
-        One patient changes `max_classes` = c numbers by 1 and c sums by a radius:
-        ``mu^2 = c (1 / s_n^2 + 1 / s_s^2)``, of which COUNT_SHARE pays for the numbers.
-        """
-        mu = self.privacy_.mu
-        if not isfinite(mu):
-            return 0.0, 0.0
-        root = sqrt(self.max_classes) / mu
-        return root / sqrt(COUNT_SHARE), root / sqrt(1 - COUNT_SHARE)
-
     def _lay_cells(self, n_features: int) -> FixedCells:
         if self.generator.n_latent_features != n_features:
             raise ValueError(
@@ -467,10 +424,14 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.generator, n_cells=self.n_cells, n_axes=self.n_axes, seed=self.random_state
         )
 
-    def _list_classes(self, y: Any) -> None:
+    def _start(self, n_features: int, y: Any) -> None:
+        """Fix everything public before the first row is counted."""
+        self.privacy_ = self.stated_loss()
+        self._patients = set()
         self._has_targets = y is not None
         listed = np.array([0]) if y is None else np.unique(np.asarray(y))
         self.classes_ = listed if self.classes is None else np.asarray(self.classes)
+        self.cells_ = self._lay_cells(n_features)
 
     def _class_codes(self, y: Any, n_samples: int) -> NDArray[np.intp]:
         """The class code of each row."""
@@ -496,43 +457,29 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
         self._patients |= patients
 
-    def _keep(self, counts: NDArray[Any], sums: NDArray[Any]) -> Self:
+    def _keep(self, noisy: NoisyCells) -> Self:
         """Keep the cells with enough patients and place their prototypes: all post-processing."""
-        self.noisy_counts_, self.noisy_sums_ = counts, sums
-        self.prototype_cells_ = np.argwhere(counts >= self.smallest_kept_count_)
-        lost = [
-            str(name)
-            for code, name in enumerate(self.classes_)
-            if code not in self.prototype_cells_[:, 0]
-        ]
-        if lost:
+        self.noisy_ = noisy
+        self.prototype_cells_ = noisy.kept(self.k)
+        n_kept, n_lost = len(self.prototype_cells_), len(self.classes_)
+        n_lost -= len(np.unique(self.prototype_cells_[:, 0]))
+        if n_lost:
             raise ValueError(
-                f"no cell of {len(lost)} of {len(self.classes_)} classes shows {self.k} patients "
-                f"through the noise (a noisy number of {self.smallest_kept_count_:.1f} is needed); "
-                f"take fewer cells than n_cells={self.cells_.n_cells}, a smaller k or a larger "
+                f"no cell of {n_lost} of {len(self.classes_)} classes shows {self.k} patients "
+                f"through the noise (a noisy {self.k + noisy.margin:.1f} is needed); take "
+                f"fewer cells than n_cells={self.cells_.n_cells}, a smaller k or a larger "
                 "tolerance. The patients' loss is spent all the same"
             )
-        if len(self.prototype_cells_) < counts.size / 2:
+        if n_kept < noisy.counts.size / 2:
             warnings.warn(
-                f"{len(self.prototype_cells_)} of {counts.size} cells were kept; fewer cells would "
-                "keep more patients",
+                f"{n_kept} of {noisy.counts.size} cells were kept; fewer cells would keep more "
+                "patients",
                 stacklevel=4,
             )
-        self.prototypes_ = np.array([self._prototype(*c) for c in self.prototype_cells_])
+        self.prototypes_ = np.array([noisy.prototype(*c) for c in self.prototype_cells_])
         targets = self.classes_[self.prototype_cells_[:, 0]]
         self.prototype_targets_ = targets if self._has_targets else None
         return self
-
-    def _prototype(self, code: int, cell: int) -> NDArray[np.float32]:
-        """Centre plus the noisy mean offset, shrunk by what the noise alone would give."""
-        cells, number = self.cells_, float(self.noisy_counts_[code, cell])
-        offset = self.noisy_sums_[code, cell] / UNIT * cells.radius / number  # (n_axes,)
-        variance = (cells.radius * self.noise_scale_[1] / number) ** 2  # of each coordinate
-        squared = max(float(offset @ offset), 1e-300)
-        # positive-part James-Stein: known to lower the expected squared error from 3 axes on
-        shrinkage = max(0.0, 1 - max(len(offset) - 2, 0) * variance / squared)
-        latent = cells.latents[cells.layout(code), cell] + shrinkage * offset @ cells.inverse
-        return latent.astype(np.float32)
 
     def _nearest_prototypes(
         self, rows: NDArray[np.float32], codes: NDArray[np.intp] | None
