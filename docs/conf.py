@@ -23,6 +23,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_mathjax_offline",
+    "sphinx_copybutton",
+    "sphinx_design",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
@@ -42,8 +46,15 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "latentwalk"
 html_show_sourcelink = False
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
-html_sidebars = {"index": [], "install": [], "quickstart": [], "limits": [], "security": []}
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
+html_theme_options = {
+    "navigation_with_keys": False,
+    "navbar_end": ["version", "theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {page: [] for page in ("index", "install", "quickstart", "faq", "glossary")}
+copybutton_prompt_text = ">>> "
 
 sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
@@ -55,6 +66,9 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    # the examples that use a class or a function are shown on its page
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("latentwalk",),
 }
 
 REQUEST_METHOD = re.compile(r"set_\w+_request$")
