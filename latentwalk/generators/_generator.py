@@ -30,10 +30,12 @@ from latentwalk.generators._sources import (
     w_moments,
 )
 from latentwalk.generators._spec import (
+    TRAINED_ON,
     Execution,
     GeneratorSpec,
     ImageShape,
     LatentSpace,
+    TrainedOn,
     stylegan2_spec,
 )
 from latentwalk.generators._stylegan2 import StyleGAN2
@@ -84,6 +86,9 @@ class Generator:
         float32.
     batch_size : int or "auto"
         Images at a time. "auto" halves when memory runs out.
+    trained_on : {"these patients", "others"} or None
+        Whether the network has seen the patients that it is used for. None is not known. Nothing
+        guesses it, and a guarantee needs "others".
     path : str or None
         The weights file; None for a network held by value.
     sha256 : str
@@ -112,6 +117,7 @@ class Generator:
     n_latent_features: int
     _source: Source
     _spec: GeneratorSpec
+    trained_on: TrainedOn
     _execution: Execution
 
     def __init__(
@@ -121,7 +127,12 @@ class Generator:
         sha256: str,
         latent_space: LatentSpace = "w",
         execution: Execution | None = None,
+        trained_on: TrainedOn = None,
     ) -> None:
+        if trained_on not in (None, *TRAINED_ON):
+            raise ValueError(
+                f"trained_on={trained_on!r}; expected one of {list(TRAINED_ON)} or None"
+            )
         values = asdict(spec) | {
             "sha256": sha256,
             "latent_space": latent_space,
@@ -129,12 +140,19 @@ class Generator:
             "_source": source,
             "_spec": spec,
             "_execution": execution or Execution(),
+            "trained_on": trained_on,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_stylegan2(cls, module: StyleGAN2, *, device: str | torch.device | None = None) -> Self:
+    def from_stylegan2(
+        cls,
+        module: StyleGAN2,
+        *,
+        device: str | torch.device | None = None,
+        trained_on: TrainedOn = None,
+    ) -> Self:
         """Hold a StyleGAN2 network by value.
 
         Parameters
@@ -142,6 +160,8 @@ class Generator:
         module : StyleGAN2
             The network; its values are copied.
         device : str or torch.device, default=None
+            See `load_generator`.
+        trained_on : {"these patients", "others"} or None, default=None
             See `load_generator`.
 
         Returns
@@ -152,7 +172,8 @@ class Generator:
         packed = pack_module(copy.deepcopy(module).eval())
         source = HeldByValue(packed, hash_packed(packed))
         spec = stylegan2_spec(module.config)
-        return cls(source, spec, source.sha256, execution=Execution(device))
+        execution = Execution(device)
+        return cls(source, spec, source.sha256, execution=execution, trained_on=trained_on)
 
     @classmethod
     def from_module(
@@ -166,6 +187,7 @@ class Generator:
         device: str | torch.device | None = None,
         precision: str = "auto",
         batch_size: int | str = "auto",
+        trained_on: TrainedOn = None,
     ) -> Self:
         """Hold any torch decoder by value: a GAN, a VAE or a latent-diffusion decoder.
 
@@ -182,7 +204,7 @@ class Generator:
         output_range : tuple of 2 floats or None, default=(-1, 1)
             Range of its output, which is clamped to it and scaled to [0, 1]. None leaves the output
             as it is.
-        latent_space, device, precision, batch_size
+        latent_space, device, precision, batch_size, trained_on
             See `load_generator`.
 
         Returns
@@ -209,7 +231,7 @@ class Generator:
         source, digest = hold_decoder(module)
         sha256 = hashlib.sha256((digest + json.dumps(asdict(spec))).encode()).hexdigest()
         execution = Execution(device, precision, batch_size)
-        generator = cls(source, spec, sha256, latent_space, execution)
+        generator = cls(source, spec, sha256, latent_space, execution, trained_on)
         check_decoder(generator)
         return generator
 
@@ -220,12 +242,13 @@ class Generator:
         device: str | torch.device | None = KEPT,
         precision: str = KEPT,
         batch_size: int | str = KEPT,
+        trained_on: TrainedOn = KEPT,
     ) -> Self:
         """Return a handle on the same network, to be used in another way.
 
         Parameters
         ----------
-        latent_space, device, precision, batch_size
+        latent_space, device, precision, batch_size, trained_on
             See `load_generator`. What is not passed stays as it is.
 
         Returns
@@ -237,7 +260,8 @@ class Generator:
         changes = {name: value for name, value in given.items() if value is not KEPT}
         space = self.latent_space if latent_space is KEPT else latent_space
         execution = replace(self._execution, **changes)
-        return type(self)(self._source, self._spec, self.sha256, space, execution)
+        told = self.trained_on if trained_on is KEPT else trained_on
+        return type(self)(self._source, self._spec, self.sha256, space, execution, told)
 
     @property
     def path(self) -> str | None:
@@ -427,9 +451,9 @@ class Generator:
                 "only StyleGAN2 networks can be saved; keep this module's code and weights as you "
                 "made them"
             )
-        write_safetensors(network, Path(path), dtype=dtype)
+        write_safetensors(network, Path(path), dtype=dtype, trained_on=self.trained_on)
         source, _ = open_weights(Path(path))
-        return type(self)(source, self._spec, source.sha256, self.latent_space, self._execution)
+        return self._from(source)
 
     def relocate(self, path: str | os.PathLike[str]) -> Generator:
         """Return a handle on the same weights at another place.
@@ -444,7 +468,12 @@ class Generator:
             raise ValueError(
                 f"{Path(path).name} has SHA-256 {source.sha256}; this generator has {self.sha256}"
             )
-        return type(self)(source, self._spec, self.sha256, self.latent_space, self._execution)
+        return self._from(source)
+
+    def _from(self, source: Any) -> Self:
+        """Return this handle on the weights of another file."""
+        state = self._spec, source.sha256, self.latent_space, self._execution, self.trained_on
+        return type(self)(source, *state)
 
     def check(self) -> None:
         """Raise unless the weights can be loaded: the file is there and has the known hash.
@@ -465,8 +494,8 @@ class Generator:
         raise AttributeError("a Generator does not change; make another one")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = self._source, self._spec, self.sha256, self.latent_space, self._execution
-        return type(self), state
+        state = self._spec, self.sha256, self.latent_space, self._execution, self.trained_on
+        return type(self), (self._source, *state)
 
     def __sklearn_clone__(self) -> Self:
         return self

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from latentwalk.generators._generator import Generator
+from latentwalk.generators._reading._safetensors import read_trained_on
 from latentwalk.generators._reading._weights_file import open_weights
-from latentwalk.generators._spec import Execution, LatentSpace, stylegan2_spec
+from latentwalk.generators._spec import Execution, LatentSpace, TrainedOn, stylegan2_spec
 
 
 def load_generator(
@@ -19,6 +20,7 @@ def load_generator(
     device: str | torch.device | None = None,
     precision: str = "auto",
     batch_size: int | str = "auto",
+    trained_on: TrainedOn = None,
     strict: bool = True,
 ) -> Generator:
     """Open a generator's weights file, without executing anything in it.
@@ -45,6 +47,10 @@ def load_generator(
         Precision of the network in the steps of inversion and walk, see `Generator`.
     batch_size : int or "auto", default="auto"
         Images at a time. "auto" halves when memory runs out.
+    trained_on : {"these patients", "others"} or None, default=None
+        Whether the network has seen the patients that it will be used for. None takes what the
+        file says, which is nothing for files that latentwalk did not write. A guarantee needs
+        "others".
     strict : bool, default=True
         Refuse a file that names anything unknown. False turns unknown classes into inert stubs,
         which is needed where the discriminator or the augmentation beside ``G_ema`` are not the
@@ -74,4 +80,6 @@ def load_generator(
     """
     execution = Execution(device, precision, batch_size)
     source, network = open_weights(Path(path), strict=strict)
-    return Generator(source, stylegan2_spec(network.config), source.sha256, latent_space, execution)
+    spec = stylegan2_spec(network.config)
+    told = trained_on or read_trained_on(source.path)
+    return Generator(source, spec, source.sha256, latent_space, execution, told)

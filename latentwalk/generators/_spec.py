@@ -11,6 +11,9 @@ import torch
 from latentwalk.generators._stylegan2 import StyleGAN2Config
 
 LatentSpace = Literal["w", "w+", "z"]
+TrainedOn = Literal["these patients", "others"] | None
+
+TRAINED_ON = ("these patients", "others")
 ImageShape = tuple[int, int, int]
 
 

@@ -285,7 +285,7 @@ class StyleGAN2Trainer(BaseEstimator):
         self._train(state, images, labels, snapshots, history, path)
         self.history_ = {name: np.asarray(values) for name, values in history.items()}
         self.n_iter_ = state.step
-        self.generator_ = Generator.from_stylegan2(state.ema.cpu())
+        self.generator_ = Generator.from_stylegan2(state.ema.cpu(), trained_on="these patients")
         return self
 
     def _options(self, size: int, device: torch.device) -> TrainingOptions:

@@ -283,3 +283,17 @@ def test_files_that_are_no_generator_are_refused(tmp_path):
         load_generator(path)
     with pytest.raises(FileNotFoundError):
         load_generator(tmp_path / "missing.safetensors")
+
+
+def test_a_handle_says_whom_it_was_trained_on_and_its_file_says_so_too(tmp_path):
+    generator = Generator.from_stylegan2(make_network()).using(trained_on="others")
+    saved = generator.save(tmp_path / "network.safetensors")
+    assert saved.trained_on == "others"
+    assert load_generator(tmp_path / "network.safetensors").trained_on == "others"
+    assert pickle.loads(pickle.dumps(saved)).trained_on == "others"
+    # who "these" are depends on the images at hand, so that the user has the last word
+    told = load_generator(tmp_path / "network.safetensors", trained_on="these patients")
+    assert told.trained_on == "these patients"
+    assert told == saved
+    with pytest.raises(ValueError, match="trained_on='nobody'; expected one of"):
+        generator.using(trained_on="nobody")

@@ -11,21 +11,37 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 
 from latentwalk.generators._reading._network import State, as_floats
+from latentwalk.generators._spec import TRAINED_ON, TrainedOn
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from latentwalk.utils._files import replacing
 
 FORMAT = "latentwalk.stylegan2"
 
 
-def write_safetensors(network: StyleGAN2, path: Path, *, dtype: str) -> None:
-    """Write a network to a file, in "float32" or "float16"."""
+def write_safetensors(
+    network: StyleGAN2, path: Path, *, dtype: str, trained_on: str | None = None
+) -> None:
+    """Write a network to a file, in "float32" or "float16", and whom it was trained on."""
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype={dtype!r}; expected 'float32' or 'float16'")
     kind = torch.float32 if dtype == "float32" else torch.float16
     state = {k: v.contiguous().to(kind) for k, v in network.state_dict().items()}
-    config = json.dumps(network.config.to_dict())
+    metadata = {"format": FORMAT, "config": json.dumps(network.config.to_dict())}
+    if trained_on is not None:
+        metadata["trained_on"] = trained_on
     with replacing(path, "the weights file") as partial:
-        save_file(state, partial, metadata={"format": FORMAT, "config": config})
+        save_file(state, partial, metadata=metadata)
+
+
+def read_trained_on(path: str) -> TrainedOn:
+    """Return whom the network in a file was trained on, where the file says so."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+        if start[8:] != b"{":
+            return None
+        header = start[8:] + file.read(int.from_bytes(start[:8], "little") - 1)
+    told: TrainedOn = json.loads(header).get("__metadata__", {}).get("trained_on")
+    return told if told in TRAINED_ON else None
 
 
 def read_safetensors(content: bytes) -> tuple[StyleGAN2Config, State]:
