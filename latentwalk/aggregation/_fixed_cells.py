@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-
-from latentwalk.utils import to_numpy
 
 UNIT = 2**20  # integer steps of a sum in one radius
 N_PUBLIC = 10_000  # samples of the generator for each of its classes
@@ -100,16 +97,18 @@ class CellSums:
 
 def draw_public(generator: Any, seed: int) -> NDArray[np.float32]:
     """Return the generator's own latents, (n_layouts, N_PUBLIC, n_features)."""
+    import torch  # k-same without noise does not wait for it
+
     drawn = []
     for code in range(max(1, generator.n_classes)):
         rng = np.random.RandomState(seed + code)
         z = torch.as_tensor(rng.normal(size=(N_PUBLIC, generator.z_dim)).astype(np.float32))
         if generator.latent_space == "z":
-            drawn.append(to_numpy(z))
+            drawn.append(z.numpy())
             continue
         y = np.full(N_PUBLIC, code) if generator.n_classes else None
         with torch.no_grad():
-            w = to_numpy(generator.mapping(z.to(generator.device), y))
+            w = generator.mapping(z.to(generator.device), y).cpu().numpy()
         repeats = generator.num_ws if generator.latent_space == "w+" else 1
         drawn.append(np.tile(w, repeats))
     return np.stack(drawn)

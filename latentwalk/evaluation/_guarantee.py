@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss
 from latentwalk.generators import GANDecoder
 from latentwalk.inversion import GANInverter
-from latentwalk.metrics import digest, row_keys
+from latentwalk.metrics import row_keys
+from latentwalk.metrics._privacy._duplicates import digest
 
 PUBLIC = (
     "the generator, the inverter's encoder and the cells",

@@ -1,0 +1,93 @@
+"""What a pipeline guarantees: it holds where every condition is recorded, or says what voids it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from latentwalk import GANDecoder, GANInverter, Generator, KSameAggregator
+from latentwalk.aggregation import DPKSameAggregator
+from latentwalk.evaluation import draw_release, privacy_statement
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+pytest.importorskip("opendp", reason="the extra dp is not installed")
+pytest.importorskip("dp_accounting", reason="the extra dp is not installed")
+
+
+@pytest.fixture(scope="module")
+def generator():
+    torch.manual_seed(0)
+    decoder = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    return Generator.from_module(
+        decoder, w_dim=4, image_shape=(1, 8, 8), trained_on="others", batch_size=1
+    )
+
+
+def make_pipeline(generator, aggregator=None, **inverter):
+    settings = {"max_iter": 2, "encoder_iter": 2, "loss": "pixels", "random_state": 0}
+    aggregator = aggregator or DPKSameAggregator(generator, k=5, mu=2.0, n_cells=2, n_axes=2)
+    return Pipeline(
+        [
+            ("invert", GANInverter(generator, **(settings | inverter))),
+            ("ksame", aggregator),
+            ("decode", GANDecoder(generator, output_dtype="uint8")),
+        ]
+    )
+
+
+def test_drawn_images_are_covered_and_aligned_rows_are_not(generator):
+    X, _ = generator.sample(80, random_state=0)
+    y = np.arange(80) % 2
+    pipe = make_pipeline(generator)
+    aligned = pipe.fit_transform(X, y)
+    X_syn, y_syn, statement = draw_release(pipe, 30, random_state=0)
+    assert X_syn.shape == (30, 1, 8, 8) and set(y_syn) <= {0, 1}
+    assert statement.holds and statement.loss.mu == 2.0
+    assert statement.is_about(X_syn[::-1])
+    assert not statement.is_about(aligned)
+    assert not statement.is_about(X_syn[1:])
+    assert not privacy_statement(pipe).is_about(X_syn)  # it was not asked to draw
+    assert "guarantee: HOLDS" in str(statement) and "2-GDP" in str(statement)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda g: make_pipeline(g, KSameAggregator()), "no step adds noise"),
+        (
+            lambda g: make_pipeline(g, DPKSameAggregator(g, noise=None)),
+            "no step adds noise",
+        ),
+        (lambda g: make_pipeline(g.using(trained_on=None)), "does not say whom"),
+        (lambda g: make_pipeline(g.using(trained_on="these patients")), "remembers them"),
+        (lambda g: make_pipeline(g.using(batch_size=8)), "several images at once"),
+        (
+            lambda g: Pipeline([*make_pipeline(g).steps, ("scale", StandardScaler())]),
+            "'scale' .StandardScaler. is not known",
+        ),
+    ],
+)
+def test_each_missing_condition_voids_the_guarantee_and_is_named(generator, change, reason):
+    statement = privacy_statement(change(generator))
+    assert not statement.holds
+    assert re.search(reason, str(statement))
+    assert "VOID" in str(statement)
+
+
+def test_the_latent_of_a_row_depends_on_its_own_image_alone_bit_for_bit(generator):
+    X, _ = generator.sample(12, random_state=1)
+    inverter = make_pipeline(generator)[0].fit(X)
+    together = inverter.transform(X)
+    alone = np.concatenate([inverter.transform(image[None]) for image in X])
+    np.testing.assert_array_equal(together, alone)
+    # and the encoder knows nothing of the images that fit was given
+    other = make_pipeline(generator)[0].fit(1 - X)
+    np.testing.assert_array_equal(other.transform(X), together)
+
+
+def test_there_is_nothing_to_draw_without_noisy_cells(generator):
+    with pytest.raises(ValueError, match="no DPKSameAggregator"):
+        draw_release(make_pipeline(generator, KSameAggregator()), 5)
