@@ -14,8 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss
 from latentwalk.generators import GANDecoder
 from latentwalk.inversion import GANInverter
-from latentwalk.metrics import row_keys
-from latentwalk.metrics._privacy._duplicates import digest
+from latentwalk.metrics import keys_digest, row_keys
 
 PUBLIC = (
     "the generator, the inverter's encoder and the cells",
@@ -50,7 +49,7 @@ class PrivacyStatement:
 
     def is_about(self, X_syn: ArrayLike) -> bool:
         """Return whether these are the images that were drawn under the guarantee, in any order."""
-        return self.holds and digest(row_keys(X_syn)) == self._digest
+        return self.holds and keys_digest(row_keys(X_syn)) == self._digest
 
     def __str__(self) -> str:
         if not self.holds:
@@ -128,7 +127,7 @@ def draw_release(
     W, y_syn = aggregator.sample(n_samples, spread=spread, random_state=random_state)
     position = [name for name, _ in pipeline.steps].index(names[0])
     X_syn = np.asarray(pipeline[position + 1 :].transform(W))
-    statement = replace(privacy_statement(pipeline), _digest=digest(row_keys(X_syn)))
+    statement = replace(privacy_statement(pipeline), _digest=keys_digest(row_keys(X_syn)))
     return X_syn, y_syn, statement
 
 
