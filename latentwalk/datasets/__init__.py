@@ -3,13 +3,16 @@
 from latentwalk.datasets._dermoscopy import fetch_dermoscopy
 from latentwalk.datasets._dermoscopy_generator import dermoscopy_generator_path
 from latentwalk.datasets._equal_images import join_equal_images
-from latentwalk.datasets._folder import load_image_folder
+from latentwalk.datasets._examine import UnreadableFile
+from latentwalk.datasets._folder import ImageFolder, load_image_folder
 from latentwalk.datasets._image_files import ImageFiles
 from latentwalk.datasets._split import PatientSplit, split_patients
 
 __all__ = [
     "ImageFiles",
+    "ImageFolder",
     "PatientSplit",
+    "UnreadableFile",
     "dermoscopy_generator_path",
     "fetch_dermoscopy",
     "join_equal_images",

@@ -2,76 +2,170 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from latentwalk.datasets._bytes import Window
+from latentwalk.datasets._examine import (
+    UnreadableFile,
+    examine_files,
+    n_channels_of,
+    raise_unreadable,
+    warn_of_names,
+)
+from latentwalk.datasets._find import FoundImages, find_images
 from latentwalk.datasets._image_files import ImageFiles
-from latentwalk.datasets._read_image import is_image
+from latentwalk.datasets._reading import UnreadableImageError, Window
+from latentwalk.datasets._tables import MEANINGS, match_files, read_table, sort_classes
 
-MEANINGS = ("label", "subject")
+
+class ImageFolder(Bunch):
+    """What `load_image_folder` found; printing it gives counts, and no id and no path."""
+
+    def __repr__(self) -> str:
+        lines = [repr(self.images)]
+        if self.target_names is not None:
+            lines.append(f"target: {len(self.target_names)} classes")
+        if self.groups is not None:
+            lines.append(f"groups: {len(np.unique(self.groups))} subjects")
+        lines.append(f"skipped: {len(self.skipped)} rows")
+        lines += [f"left out: {n} ({kind})" for kind, n in sorted(self.left_out.items())]
+        return "ImageFolder(" + "\n            ".join(lines) + ")"
+
+    __str__ = __repr__
+
+
+@dataclass
+class Rows:
+    """Files with what is said of each, before and after some are skipped.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The files.
+    said : dict of list of str
+        Their labels and subjects.
+    numbers : list of int
+        Their rows in the table, or among the files in the order of their paths.
+    skipped : list of UnreadableFile
+        Rows that were taken out.
+    source : str
+        What the numbers are rows of.
+    """
+
+    paths: list[Path]
+    said: dict[str, list[str]]
+    numbers: list[int]
+    source: str
+    skipped: list[UnreadableFile] = field(default_factory=list)
+
+    def without(self, unreadable: Sequence[UnreadableFile], on_error: str) -> Rows:
+        """Return the rows that remain, or raise; the rows of `unreadable` are places in `paths`."""
+        named = [UnreadableFile(self.numbers[u.row], u.reason, u.path) for u in unreadable]
+        if on_error == "raise":
+            hint = "; on_error='skip' leaves them out"
+            raise_unreadable(named, len(self.paths), self.source, hint)
+        if len(named) == len(self.paths):
+            reason = f" (the first: {named[0].reason})" if named else ""
+            raise UnreadableImageError(f"folder has no image that can be read{reason}")
+        gone = {u.row for u in unreadable}
+        kept = [at for at in range(len(self.paths)) if at not in gone]
+        return Rows(
+            [self.paths[at] for at in kept],
+            {name: [values[at] for at in kept] for name, values in self.said.items()},
+            [self.numbers[at] for at in kept],
+            self.source,
+            sorted([*self.skipped, *named], key=lambda file: file.row),
+        )
 
 
 def load_image_folder(
     folder: str | os.PathLike[str],
     *,
     size: int,
-    n_channels: int = 1,
+    n_channels: int | None = None,
     levels: Sequence[str | None] = (),
     table: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    exclude: str | Sequence[str] = (),
     window: Window | None = None,
-    check: bool = True,
-) -> Bunch:
-    """Find the images of a folder, with their classes and subjects; none is read yet.
+    check: bool | Literal["pixels"] = True,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> ImageFolder:
+    """Find the images of a folder, with their classes and subjects; no pixel is read yet.
 
     The images are an `ImageFiles`: an array whose rows are read when they are needed, so that
     `StyleGAN2Trainer` trains on more than fits in memory. Files are taken in the order of their
-    paths, hidden ones and other kinds left out.
+    paths, each real file once, whatever links lead to it. DICOM files are found by their content,
+    other images by the suffix.
 
     Parameters
     ----------
     folder : path-like
-        Searched with all its subfolders.
+        Searched with all its subfolders. Hidden ones, and those in which storage systems and
+        archivers keep thumbnails (``@eaDir``, ``__MACOSX``), are passed over.
     size : int
         Height and width that images are resized to, after a cut to their central square.
-    n_channels : {1, 3}, default=1
-        1 is grey, 3 is RGB.
+    n_channels : {1, 3}, default=None
+        1 is grey, 3 is RGB. None keeps colour: it is 3 where any image has colours, else 1.
     levels : sequence of "label", "subject" or None, default=()
         What the names of the subfolders say, from the top: ``("label", "subject")`` reads
         ``folder/pneumonia/patient-17/3.png``. None skips a level.
     table : path-like, default=None
-        A CSV file that says it instead: a column ``file`` with paths relative to `folder`, and
-        ``label``, ``subject`` or both. Its rows are the rows; files that it does not name are left
-        out.
+        A CSV file that says it instead. Its rows are the rows. A row names a file by its path in
+        `folder`, or by its name with or without the suffix. The ``dataset.json`` of StyleGAN is
+        read too.
+    columns : mapping, default=None
+        The table's names for ``"file"``, ``"label"`` and ``"subject"``, as in ``{"file":
+        "image_id", "label": "dx", "subject": "patient_id"}``. A column that is not named here has
+        its own name. ``label`` and ``subject`` can be absent.
+    encoding : str, default="utf-8"
+        The table's encoding.
+    exclude : str or sequence of str, default=()
+        Patterns of files that are left out, for masks beside the images: ``"*_mask.png"``,
+        ``"masks/*"``. They are compared with the name of a file and with its path in `folder`.
     window : tuple (centre, width), default=None
         See `ImageFiles`.
-    check : bool, default=True
-        Look at the start of every file now, so that one that is no image does not end a training
-        run.
+    check : bool or "pixels", default=True
+        Look at the header of every file now, so that one that is no image does not end a training
+        run. ``"pixels"`` reads every image, and finds those that were cut short too.
+    on_error : {"raise", "skip"}, default="raise"
+        What becomes of a row whose file is not there or cannot be read: an error for all of them
+        together, or a row in ``skipped``.
 
     Returns
     -------
-    data : Bunch
+    data : ImageFolder
+        A Bunch, whose print has no id and no path:
         ``images`` : `ImageFiles` of shape (n_samples, n_channels, size, size);
         ``target`` : int ndarray of shape (n_samples,), the class, or None;
-        ``target_names`` : list of str, the classes in order, or None;
+        ``target_names`` : list of str, the classes in order (that of numbers, if they are), or
+        None;
         ``groups`` : str ndarray of shape (n_samples,), the subject ids, or None;
-        ``n_left_out`` : int, files of other kinds.
+        ``rows`` : int ndarray of shape (n_samples,), rows in the table, or among the image files in
+        the order of their paths;
+        ``skipped`` : list of `UnreadableFile`, with row and reason;
+        ``left_out`` : Counter, the number of other files under `folder`, by what they are.
 
     Raises
     ------
     ValueError
-        When there are no images, a subfolder or a cell is missing, the table names a file that is
-        not there or no image, or a file is not one image. Messages give rows, not names: names of
-        files can be patients'.
+        When there are no images, a subfolder or a column is missing, or a file is not one image.
+        Messages give rows, not names: names of files can be those of patients.
     ImportError
         When there are DICOM files and pydicom is not installed.
+
+    Warns
+    -----
+    UserWarning
+        When DICOM files say that their pixels identify the patient.
 
     Examples
     --------
@@ -90,56 +184,63 @@ def load_image_folder(
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ValueError("folder is not a folder that can be read")
-    _check_levels(levels, table)
+        what = "a file" if root.is_file() else "not there"
+        raise ValueError(f"folder is {what}; expected a folder of images")
+    _check_options(levels, table, columns, check, on_error)
+    found = find_images(root, [exclude] if isinstance(exclude, str) else exclude)
+    if found.n_closed and on_error == "raise":
+        raise ValueError(f"folder has {found.n_closed} subfolders that cannot be opened")
     if table is None:
-        paths, n_left_out = _find_images(root)
-        said = _from_folders(paths, root, levels)
+        rows = _rows_of_folders(found, root, levels)
     else:
-        paths, said = _from_table(root, Path(table))
-        n_left_out = 0
-    images = ImageFiles(paths, size=size, n_channels=n_channels, window=window)
+        rows = _rows_of_table(found, root, Path(table), columns, encoding, on_error)
     if check:
-        images.check()
-    names = sorted(set(said["label"])) if "label" in said else None
-    return Bunch(
+        pictures, unreadable = examine_files(rows.paths)
+        rows = rows.without(unreadable, on_error)
+        warn_of_names(pictures)
+        n_channels = n_channels or n_channels_of(pictures)
+    images = ImageFiles(rows.paths, size=size, n_channels=n_channels, window=window)
+    if check == "pixels":
+        rows = rows.without(images.unreadable(), on_error)
+        images = images.of(rows.paths)
+    names = sort_classes(rows.said["label"]) if "label" in rows.said else None
+    codes = {} if names is None else {name: code for code, name in enumerate(names)}
+    return ImageFolder(
         images=images,
-        target=None if names is None else np.searchsorted(names, said["label"]),
+        target=None if names is None else np.array([codes[name] for name in rows.said["label"]]),
         target_names=names,
-        groups=np.asarray(said["subject"]) if "subject" in said else None,
-        n_left_out=n_left_out,
+        groups=np.asarray(rows.said["subject"]) if "subject" in rows.said else None,
+        rows=np.asarray(rows.numbers),
+        skipped=rows.skipped,
+        left_out=found.left_out,
     )
 
 
-def _check_levels(levels: Sequence[str | None], table: Any) -> None:
+def _check_options(
+    levels: Sequence[str | None], table: Any, columns: Any, check: Any, on_error: Any
+) -> None:
     named = [level for level in levels if level is not None]
     if isinstance(levels, str) or len(set(named)) < len(named) or not set(named) <= set(MEANINGS):
         raise ValueError(f"levels={levels!r}; expected a sequence of 'label', 'subject' and None")
     if levels and table is not None:
         raise ValueError("levels and table both say what the images are; expected one of them")
+    if columns is not None and table is None:
+        raise ValueError("columns are those of a table; pass table too")
+    if check not in (True, False, "pixels"):
+        raise ValueError(f"check={check!r}; expected True, False or 'pixels'")
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error={on_error!r}; expected 'raise' or 'skip'")
 
 
-def _find_images(root: Path) -> tuple[list[Path], int]:
-    """Images under a folder in the order of their paths, and the number of other files."""
-    paths: list[Path] = []
-    n_left_out = 0
-    for place, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files = [Path(place) / name for name in names if not name.startswith(".")]
-        found = [path for path in files if is_image(path)]
-        paths += found
-        n_left_out += len(files) - len(found)
+def _rows_of_folders(found: FoundImages, root: Path, levels: Sequence[str | None]) -> Rows:
+    """A row for each image, with what its subfolders say."""
+    paths = found.paths
     if not paths:
+        others = ", ".join(f"{n} ({kind})" for kind, n in sorted(found.left_out.items()))
         raise ValueError(
-            f"folder has no images (PNG, JPEG, BMP, TIFF or DICOM) among {n_left_out} files"
+            "folder has no images (PNG, JPEG, BMP, TIFF, WebP, JPEG 2000, PGM or DICOM); files "
+            f"that were left out: {others or 'none'}"
         )
-    return sorted(paths), n_left_out
-
-
-def _from_folders(
-    paths: list[Path], root: Path, levels: Sequence[str | None]
-) -> dict[str, list[str]]:
-    """What the subfolders of each image say, by meaning."""
     parts = [path.relative_to(root).parts[:-1] for path in paths]
     shallow = [row for row, names in enumerate(parts) if len(names) < len(levels)]
     if shallow:
@@ -149,29 +250,30 @@ def _from_folders(
             "the sorted paths)"
         )
     meant = {name: depth for depth, name in enumerate(levels) if name is not None}
-    return {name: [names[depth] for names in parts] for name, depth in meant.items()}
+    said = {name: [names[depth] for names in parts] for name, depth in meant.items()}
+    return Rows(paths, said, list(range(len(paths))), "the sorted paths")
 
 
-def _from_table(root: Path, table: Path) -> tuple[list[Path], dict[str, list[str]]]:
-    """The files that a table names, and its columns by meaning."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        columns = [name for name in MEANINGS if name in (reader.fieldnames or ())]
-        if "file" not in (reader.fieldnames or ()):
-            raise ValueError(
-                f"table has the columns {reader.fieldnames}; expected file, and label or subject"
-            )
-        rows = list(reader)
-    if not rows:
-        raise ValueError("table has no rows")
-    said = {name: [(row[name] or "").strip() for row in rows] for name in columns}
-    for name, values in [("file", [(row["file"] or "").strip() for row in rows]), *said.items()]:
-        if not all(values):
-            raise ValueError(f"table has no {name} in row {values.index('')} (counted from 0)")
-    paths = [root / (row["file"] or "").strip() for row in rows]
-    for row, path in enumerate(paths):
-        if not path.is_file():
-            raise ValueError(
-                f"table names a file in row {row} (counted from 0) that is not in folder"
-            )
-    return paths, said
+def _rows_of_table(
+    found: FoundImages,
+    root: Path,
+    path: Path,
+    columns: Mapping[str, str] | None,
+    encoding: str,
+    on_error: str,
+) -> Rows:
+    """The rows of a table that have a file; files without a row are counted in `found`."""
+    if not path.is_file():
+        raise ValueError("table is not there, or is not a file")
+    table = read_table(path, columns, encoding)
+    paths, reasons = match_files(table, root, found.paths)
+    rows = Rows(paths, table.said, list(range(len(paths))), "table, counted from 0")
+    rows = rows.without([UnreadableFile(row, reasons[row]) for row in sorted(reasons)], on_error)
+    _count_without_row(found, rows.paths)
+    return rows
+
+
+def _count_without_row(found: FoundImages, paths: Sequence[Path]) -> None:
+    taken = {os.path.realpath(path) for path in paths}
+    n_others = sum(os.path.realpath(path) not in taken for path in found.paths)
+    found.left_out.update(Counter({"image without a row": n_others} if n_others else {}))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.datasets._bytes import UnreadableImageError, Window
 from latentwalk.datasets._equal_images import digest_image
+from latentwalk.datasets._examine import (
+    UnreadableFile,
+    examine_files,
+    find_unreadable,
+    n_channels_of,
+    raise_unreadable,
+    warn_of_names,
+)
 from latentwalk.datasets._npy import write_npy
-from latentwalk.datasets._read_image import check_image, read_image
+from latentwalk.datasets._reading import UnreadableImageError, Window, read_image
 from latentwalk.utils import progress
 
 FileState = tuple[int, int]  # size in bytes, time of change in nanoseconds
@@ -34,8 +42,12 @@ class ImageFiles:
     ``images[rows]`` chooses rows and reads none of them: it is another such object, so that
     ``images[split.members]`` goes to `StyleGAN2Trainer`, which reads a batch at a time, in the way
     of an array. ``np.asarray(images)`` reads all of it, as every other estimator does;
-    ``images[3]`` reads one. Each image is cut to its central square and resized; greyscale or
-    colour are converted. Of the files nothing but the pixels is used.
+    ``images[3]`` reads one. Each image is cut to its central square and resized. Nothing but the
+    pixels of the files is used.
+
+    A file is told by its content, never by its name. What cannot be read as it is meant is refused:
+    files of several frames, colours other than grey, RGB and palettes (CMYK, Lab), compressions
+    that no decoder is there for. Transparent pixels lie on black. Colour profiles are not applied.
 
     A pickle of this object holds the paths of the files, and the size and time of change that each
     file has at that moment. A cache such as ``Pipeline(memory=...)`` therefore sees that a file has
@@ -44,23 +56,27 @@ class ImageFiles:
     Parameters
     ----------
     paths : sequence of path-like
-        A file a row: PNG, JPEG, BMP, TIFF, or DICOM (which needs pydicom).
+        A file for each row: PNG, JPEG, BMP, TIFF, WebP, JPEG 2000, PBM, PGM, PPM, or DICOM (which
+        needs pydicom).
     size : int
         Height and width of the images.
-    n_channels : {1, 3}, default=1
-        1 is grey, 3 is RGB.
+    n_channels : {1, 3}, default=None
+        1 is grey, 3 is RGB. None looks at the header of every file and keeps colour: it is 3 where
+        any file has colours, else 1.
     window : tuple (centre, width), default=None
-        What becomes 0..255, for files of more than 8 bits, in their units (Hounsfield units in
-        CT). None is the window that a DICOM file names, else the range of each image by itself.
+        What becomes 0..255 in files of more than 8 bits, of signed values and of real numbers, and
+        in every DICOM file, in their units (Hounsfield units in CT). None is the window that a
+        DICOM file names, else the range of each image by itself.
 
     Attributes
     ----------
     shape : tuple (n_samples, n_channels, size, size)
-        Of the whole.
+        The shape of the whole.
     dtype : dtype
         uint8.
     paths : list of Path
-        The files, a row each. Errors name the row alone: the names of files can be patients'.
+        The files, one for each row. Errors give the row alone: the names of files can be those of
+        patients.
 
     Examples
     --------
@@ -84,12 +100,13 @@ class ImageFiles:
         paths: Sequence[str | os.PathLike[str]],
         *,
         size: int,
-        n_channels: int = 1,
+        n_channels: int | None = None,
         window: Window | None = None,
     ) -> None:
         _check_options(size, n_channels, window)
         self.paths = [Path(path) for path in paths]
-        self.size, self.n_channels, self.window = int(size), int(n_channels), window
+        self.size, self.window = int(size), window
+        self.n_channels = int(n_channels or n_channels_of(examine_files(self.paths)[0]))
         # errors tell the row as it was before any were chosen, whichever batch is being read
         self._rows = np.arange(len(self.paths))
         self._digests: dict[tuple[Path, FileState | None], bytes] = {}
@@ -115,6 +132,12 @@ class ImageFiles:
         part.paths, part._rows = [self.paths[row] for row in chosen], self._rows[chosen]
         return part
 
+    def of(self, paths: Sequence[Path]) -> ImageFiles:
+        """Return the images of other files, read in the same way; known digests are kept."""
+        other = type(self)(paths, size=self.size, n_channels=self.n_channels, window=self.window)
+        other._digests = self._digests
+        return other
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("images in files cannot be an array without being read")
@@ -124,8 +147,16 @@ class ImageFiles:
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def _read(self, row: int) -> NDArray[np.uint8]:
+        with self._numbered_errors(row):
+            return self._pixels(row)
+
+    def _pixels(self, row: int) -> NDArray[np.uint8]:
+        return read_image(self.paths[row], self.size, self.n_channels, self.window)
+
+    @contextmanager
+    def _numbered_errors(self, row: int) -> Iterator[None]:
         try:
-            return read_image(self.paths[row], self.size, self.n_channels, self.window)
+            yield
         except UnreadableImageError as error:
             raise UnreadableImageError(f"image {self._rows[row]} of the files: {error}") from None
 
@@ -147,14 +178,20 @@ class ImageFiles:
         digests : list of bytes
             Equal for images with equal pixels.
         """
-        keys = [(path, file_state(path)) for path in self.paths]
-        for row, key in enumerate(keys):
-            if key not in self._digests:
-                self._digests[key] = digest_image(self._read(row))
-        return [self._digests[key] for key in keys]
+        digests = []
+        for row in range(len(self)):
+            with self._numbered_errors(row):
+                digests.append(self._digest(row))
+        return digests
+
+    def _digest(self, row: int) -> bytes:
+        key = self.paths[row], file_state(self.paths[row])
+        if key not in self._digests:
+            self._digests[key] = digest_image(self._pixels(row))
+        return self._digests[key]
 
     def check(self) -> None:
-        """Look at the start of every file.
+        """Look at the header of every file.
 
         Raises
         ------
@@ -162,19 +199,28 @@ class ImageFiles:
             With the rows of files that are not one image each.
         ImportError
             When there are DICOM files and pydicom is not installed.
+
+        Warns
+        -----
+        UserWarning
+            When DICOM files say that their pixels identify the patient.
         """
-        reasons: dict[int, str] = {}
-        for row, path in zip(self._rows.tolist(), self.paths, strict=True):
-            try:
-                check_image(path)
-            except UnreadableImageError as error:
-                reasons[row] = str(error)
-        if reasons:
-            rows = ", ".join(map(str, list(reasons)[:5])) + (", .." if len(reasons) > 5 else "")
-            raise UnreadableImageError(
-                f"{len(reasons)} of {len(self.paths)} files are not one image each: rows {rows} of "
-                f"paths (the first: {next(iter(reasons.values()))})"
-            )
+        pictures, unreadable = examine_files(self.paths)
+        raise_unreadable(unreadable, len(self), "paths")
+        warn_of_names(pictures)
+
+    def unreadable(self) -> list[UnreadableFile]:
+        """Read every file, and return those that cannot be read.
+
+        `check` looks at headers alone: a file that was cut short passes it. The digests of the
+        pixels are kept for later (see `digests`).
+
+        Returns
+        -------
+        unreadable : list of UnreadableFile
+            With their rows in this object.
+        """
+        return find_unreadable(self.paths, self._digest)
 
     def save(self, path: str | os.PathLike[str], *, verbose: bool = False) -> NDArray[np.uint8]:
         """Read every file once into one ``.npy`` file, which is faster to train from.
@@ -210,8 +256,8 @@ class ImageFiles:
 def _check_options(size: Any, n_channels: Any, window: ArrayLike | None) -> None:
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"size={size!r}; expected a positive integer")
-    if n_channels not in (1, 3):
-        raise ValueError(f"n_channels={n_channels!r}; expected 1 (grey) or 3 (RGB)")
+    if n_channels not in (None, 1, 3):
+        raise ValueError(f"n_channels={n_channels!r}; expected 1 (grey), 3 (RGB) or None")
     if window is not None:
         values = np.asarray(window)
         if values.shape != (2,) or values.dtype.kind not in "iuf" or not values[1] > 0:
