@@ -15,8 +15,8 @@ from latentwalk.generators import Generator
 from latentwalk.inversion._encoder import LatentEncoder, encode
 from latentwalk.inversion._objective import batch_rows
 from latentwalk.inversion._optimize import optimize_latents
-from latentwalk.inversion._plan import InversionPlan
 from latentwalk.inversion._prior import widen
+from latentwalk.inversion._settings import InversionPlan
 from latentwalk.inversion._store import RowStore
 from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
 from latentwalk.utils._batching import AUTO_BATCH_SIZE

@@ -20,9 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 from latentwalk.generators import Generator, decode_latents
 from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
 from latentwalk.inversion._invert import invert_images, reconstruction_errors
-from latentwalk.inversion._plan import InversionPlan, resolve_loss
 from latentwalk.inversion._poor import report_poor
 from latentwalk.inversion._preconditioner import feature_spread, preconditioner
+from latentwalk.inversion._settings import InversionPlan, resolve_loss
 from latentwalk.inversion._store import RowStore, check_cache
 from latentwalk.utils import (
     check_latents,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from latentwalk.inversion._lbfgs import RowSearch
 from latentwalk.inversion._objective import Objective
-from latentwalk.inversion._search import RowSearch
 
 WINDOW = 5
 

@@ -13,7 +13,7 @@ import torch
 from latentwalk import GANDecoder, GANInverter, Generator, load_generator
 from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.inversion import _invert
-from latentwalk.inversion._plan import resolve_loss
+from latentwalk.inversion._settings import resolve_loss
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
