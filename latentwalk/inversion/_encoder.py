@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from latentwalk.generators import Generator
 from latentwalk.inversion._objective import Objective
-from latentwalk.inversion._prior import draw_latents, widen
 from latentwalk.utils import progress
+from latentwalk.utils._torch import drawing_from
 
 MAX_SIZE = 64
 GRID = 4
@@ -31,16 +31,24 @@ FINE_TUNING_RATE = 2e-4
 class LatentEncoder(nn.Module):
     """Strided convolutions down to a 4x4 grid and a linear layer.
 
-    Images above 64 pixels are first reduced by averaging: a start needs no more detail.
+    Images above 64 pixels are first reduced by averaging: a start needs no more detail. A latent in
+    W+ is one w, repeated for every layer.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, image_shape: tuple[int, int, int], mean: Tensor, std: Tensor, width: int = 32
+        self,
+        image_shape: tuple[int, int, int],
+        mean: Tensor,
+        std: Tensor,
+        *,
+        n_repeats: int = 1,
+        width: int = 32,
     ) -> None:
         super().__init__()
+        self.n_repeats = n_repeats
         channels, *size = image_shape
         n_halvings = max(int(log2(min(max(size), MAX_SIZE) / GRID)), 1)
         widths = [channels, *(min(width * 2**i, 4 * width) for i in range(n_halvings))]
@@ -59,11 +67,11 @@ class LatentEncoder(nn.Module):
         self.register_buffer("std", std)
 
     def standardized(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] to latents in standard deviations from their mean, (n, width)."""
+        """Map images in [0, 1] to one w (or z) in standard deviations from its mean."""
         return self.layers(shrink(images) * 2 - 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.mean + self.std * self.standardized(images)
+        return (self.mean + self.std * self.standardized(images)).repeat(1, self.n_repeats)
 
 
 def train_encoder(
@@ -74,11 +82,11 @@ def train_encoder(
     Parameters
     ----------
     objective : Objective
-        Holds the generator and the space. For W+ the encoder learns w, to be repeated.
+        Holds the generator and the space.
     n_iter : int
         Steps of 64 images. With 0 the encoder gives the mean latent.
     rng : torch.Generator
-        Its device is where the training runs.
+        Seeds the weights, the samples and the batches; its device is where the training runs.
     verbose : bool, default=False
         Show progress.
 
@@ -87,21 +95,22 @@ def train_encoder(
     encoder : LatentEncoder
         In eval mode, frozen.
     """
-    generator = objective.generator
+    generator, n_repeats = objective.generator, 1
     if generator.latent_space == "w+":
-        generator = generator.using(latent_space="w")
-    encoder = _untrained(generator, rng)
+        generator, n_repeats = generator.using(latent_space="w"), generator.num_ws
+    encoder = _untrained(generator, n_repeats, rng)
     if n_iter:
+        objective = replace(objective, generator=generator)
         n_samples = min(POOL_SIZE, n_iter * BATCH_SIZE)
-        latents = draw_latents(generator, n_samples, rng)
-        images = _decode(replace(objective, generator=generator), latents)
+        latents = objective.draw(n_samples, rng)
+        images = _decode(objective, latents)
         targets = (latents - encoder.mean) / encoder.std
 
         def loss(rows: Tensor) -> Tensor:
             batch = _add_noise(images[rows], rng)
             with objective.autocast:
-                found = encoder.standardized(batch)
-            return (found.float() - targets[rows]).square().mean()
+                predicted = encoder.standardized(batch)
+            return (predicted.float() - targets[rows]).square().mean()
 
         minimize(encoder, loss, n_samples, n_iter, rng, verbose=verbose)
     return encoder.eval().requires_grad_(False)
@@ -146,11 +155,11 @@ def fine_tune_encoder(
     Parameters
     ----------
     encoder : LatentEncoder
-        Of `train_encoder`; changed in place.
+        Result of `train_encoder`; changed in place.
     objective : Objective
         What the inversion minimises.
     images : Tensor of shape (n, c, h, w)
-        In [0, 1].
+        Images in [0, 1].
     n_iter, rng, verbose
         See `train_encoder`.
     """
@@ -159,8 +168,7 @@ def fine_tune_encoder(
     def loss(rows: Tensor) -> Tensor:
         batch = images[rows]
         with objective.autocast:
-            found = encoder(batch).float()
-        latents = widen(found, objective.generator)
+            latents = encoder(batch).float()
         return objective(latents, objective.features(batch)).mean()
 
     minimize(
@@ -169,17 +177,16 @@ def fine_tune_encoder(
     encoder.eval().requires_grad_(False)
 
 
-def _untrained(generator: Generator, rng: torch.Generator) -> LatentEncoder:
+def _untrained(generator: Generator, n_repeats: int, rng: torch.Generator) -> LatentEncoder:
     mean, std = map(torch.as_tensor, generator.latent_moments)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.initial_seed())
-        encoder = LatentEncoder(generator.image_shape, mean, std)
+    with drawing_from(torch.Generator().manual_seed(rng.initial_seed())):
+        encoder = LatentEncoder(generator.image_shape, mean, std, n_repeats=n_repeats)
     return encoder.to(rng.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @torch.no_grad()
 def _decode(objective: Objective, latents: Tensor) -> Tensor:
-    """Images of the latents, at the size that the encoder sees."""
+    """Return the images of latents, at the size that the encoder sees."""
     parts = [shrink(objective.images(batch)) for (batch,) in objective.batches(latents)]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
@@ -193,7 +200,7 @@ def shrink(images: Tensor) -> Tensor:
 
 
 def _add_noise(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Gaussian noise of a strength drawn for each image: real ones have texture of their own."""
+    """Add noise of a strength drawn for each image: real ones have texture of their own."""
     strength = NOISE * torch.rand(len(images), 1, 1, 1, generator=rng, device=rng.device)
     noise = torch.randn(images.shape, generator=rng, device=rng.device)
     return images + strength * noise.contiguous(memory_format=torch.channels_last)
@@ -201,7 +208,7 @@ def _add_noise(images: Tensor, rng: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def encode(encoder: LatentEncoder, images: Tensor) -> Tensor:
-    """Latents of images (n, c, h, w), bit for bit the same in any batch.
+    """Return the latents of images (n, c, h, w), bit for bit the same in any batch.
 
     Rows are encoded 64 at a time, the last batch filled up: kernels differ with the batch's size.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -19,11 +20,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.generators import Generator, decode_latents
 from latentwalk.inversion._encoder import fine_tune_encoder, train_encoder
-from latentwalk.inversion._invert import invert_images, reconstruction_errors
-from latentwalk.inversion._poor import report_poor
+from latentwalk.inversion._invert import find_poor, invert_images, reconstruction_errors
+from latentwalk.inversion._objective import Objective
 from latentwalk.inversion._preconditioner import feature_spread, preconditioner
-from latentwalk.inversion._settings import InversionPlan, resolve_loss
-from latentwalk.inversion._store import RowStore, check_cache
+from latentwalk.inversion._settings import InversionSettings, resolve_loss
+from latentwalk.inversion._store import Inverted, RowStore, check_cache
 from latentwalk.utils import (
     check_latents,
     pack_module,
@@ -65,9 +66,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     tol : float, default=0.03
         A row whose objective fell by less than this share in five steps has converged.
     max_error : float, default=None
-        Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor.
-    on_poor : {"warn", "raise", "flag"}, default="warn"
-        What to do about poor rows: warn with their number, raise, or only set `poor_`.
+        Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor. Poor
+        rows are marked in `poor_`, and a warning tells their number.
     encoder_iter : int, default=500
         Training steps of the encoder, of 64 samples each. 0 starts from the mean latent.
     fine_tune_iter : int, default=0
@@ -129,7 +129,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "regularization": [Interval(Real, 0, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="left")],
         "max_error": [Interval(Real, 0, None, closed="neither"), None],
-        "on_poor": [StrOptions({"warn", "raise", "flag"})],
         "encoder_iter": [Interval(Integral, 0, None, closed="left")],
         "fine_tune_iter": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -147,7 +146,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         regularization: float = 0.015,
         tol: float = 0.03,
         max_error: float | None = None,
-        on_poor: str = "warn",
         encoder_iter: int = 500,
         fine_tune_iter: int = 0,
         n_jobs: int | None = None,
@@ -161,7 +159,6 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.regularization = regularization
         self.tol = tol
         self.max_error = max_error
-        self.on_poor = on_poor
         self.encoder_iter = encoder_iter
         self.fine_tune_iter = fine_tune_iter
         self.n_jobs = n_jobs
@@ -190,18 +187,21 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if self.cache_dir is not None:
             check_cache(self.cache_dir)
         self._n_features_out = self.generator.n_latent_features
-        device = self.generator.device
+        loss, device = resolve_loss(self.loss, self.generator), self.generator.device
         rng = torch_generator(self.random_state, device)
-        self._preconditioner, self._spread = None, 1.0
-        self._spread = feature_spread(self._plan().objective(device), rng)
-        objective = self._plan().objective(device)
+        objective = Objective.of(self.generator, loss)
+        spread = feature_spread(objective, rng)
+        # in the units of the features, so that one default serves all generators and losses
+        objective = replace(objective, regularization=float(self.regularization) * spread)
         self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
             real, steps = to_tensor(images, device), self.fine_tune_iter
             fine_tune_encoder(self.encoder_, objective, real, steps, rng, verbose=self.verbose)
         self.encoder_ = self.encoder_.cpu()
-        if self.max_iter:
-            self._preconditioner = to_numpy(preconditioner(objective, self._spread, rng))
+        P = to_numpy(preconditioner(objective, spread, rng)) if self.max_iter else None
+        self._settings = InversionSettings(
+            self.generator, loss, objective.regularization, self.max_iter, float(self.tol), P
+        )
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -220,12 +220,12 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Raises
         ------
         ValueError
-            For images of another shape; for rows over `max_error` with ``on_poor="raise"``.
+            For images of another shape.
         """
         images = self._check_images(X)
-        W = self._invert(images)[:, :-2]
-        if self.max_error is not None and self.on_poor != "flag":
-            report_poor(self._errors(images, W, "pixel"), self.max_error, self.on_poor)
+        W = self._invert(images).latents
+        if self.max_error is not None:
+            find_poor(self._errors(images, W, "pixel"), self.max_error)
         return W
 
     def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> NDArray[np.float32]:
@@ -247,13 +247,13 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         self.fit(X, y, **fit_params)
         images = self._check_images(X)
-        rows = self._invert(images)
-        W, self.n_iter_, self.converged_ = rows[:, :-2], rows[:, -2].astype(int), rows[:, -1] > 0
+        inverted = self._invert(images)
+        W, self.n_iter_, self.converged_ = inverted.latents, inverted.n_iter, inverted.converged
         self.reconstruction_error_ = self._errors(images, W, "pixel")
         if self.generator.image_shape[0] in (1, 3):
             self.perceptual_error_ = self._errors(images, W, "lpips")
         if self.max_error is not None:
-            self.poor_ = report_poor(self.reconstruction_error_, self.max_error, self.on_poor)
+            self.poor_ = find_poor(self.reconstruction_error_, self.max_error)
         return W
 
     def inverse_transform(self, W: ArrayLike) -> NDArray[np.float32]:
@@ -305,26 +305,20 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         images = validate_images(self, X, image_shape=self.generator.image_shape, reset=False)
         return np.ascontiguousarray(to_float(images))
 
-    def _plan(self) -> InversionPlan:
-        return InversionPlan(
-            generator=self.generator,
-            loss=resolve_loss(self.loss, self.generator),
-            regularization=float(self.regularization) * self._spread,
-            precision=self.generator.precision,
-            max_iter=self.max_iter,
-            tol=float(self.tol),
-            preconditioner=self._preconditioner,
-        )
-
-    def _invert(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        plan = self._plan()
-        store = (
-            None
-            if self.cache_dir is None
-            else RowStore(self.cache_dir, plan.context(self.encoder_))
-        )
+    def _invert(self, images: NDArray[np.float32]) -> Inverted:
+        if self.generator != self._settings.generator:
+            raise ValueError(
+                f"generator is {self.generator!r}; fit was given {self._settings.generator!r}: fit "
+                "again"
+            )
+        # resolved here, since a worker may resolve "auto" otherwise
+        generator = self.generator.using(precision=self.generator.precision)
+        settings = replace(self._settings, generator=generator, max_iter=self.max_iter)
+        store = None
+        if self.cache_dir is not None:
+            store = RowStore(self.cache_dir, settings.context(self.encoder_))
         return invert_images(
-            plan,
+            settings,
             self.encoder_,
             images,
             n_jobs=self.n_jobs,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,15 +17,16 @@ from torch import Tensor
 
 from latentwalk.features import lpips_features
 from latentwalk.generators import Generator
+from latentwalk.utils import autocast
 
 Loss = Literal["pixels", "lpips"]
-LPIPS_WEIGHT = 0.05
+LPIPS_WEIGHT = 0.05  # makes both parts of the perceptual loss similar
 N_SCALES = 3
-FULL_BATCH_SIDE = 128
+FULL_BATCH_SIDE = 128  # up to this side a gradient of a whole batch fits into memory
 
 
 def pixel_features(images: Tensor) -> Tensor:
-    """Pixels and structure at three scales, (n, n_features).
+    """Return pixels and structure at three scales, (n, n_features).
 
     The squared distance of two images is the mean squared difference of their pixels at full, half
     and quarter resolution, averaged over the scales.
@@ -39,7 +40,7 @@ def pixel_features(images: Tensor) -> Tensor:
 
 
 def perceptual_features(images: Tensor) -> Tensor:
-    """`pixel_features` and LPIPS features, weighted to similar parts, (n, n_features)."""
+    """Return `pixel_features` and LPIPS features, weighted to similar parts, (n, n_features)."""
     perceptual = sqrt(LPIPS_WEIGHT) * lpips_features(images)
     return torch.cat([pixel_features(images), perceptual], dim=1)
 
@@ -51,25 +52,25 @@ FEATURES: dict[Loss, Callable[[Tensor], Tensor]] = {
 
 
 def batch_rows(image_shape: tuple[int, int, int], most: int = 64) -> int:
-    """Rows a batch: `most` for images up to 128x128, fewer in proportion for larger ones."""
+    """Return the rows of a batch: `most` up to 128x128 pixels, fewer in proportion above."""
     height, width = image_shape[1:]
     return max(min(most, most * FULL_BATCH_SIDE**2 // (height * width)), 1)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Distance of G(w) to an image plus the distance of w from the mean of the latents.
+    """f(w) = |phi(G(w)) - phi(x)|^2 + lambda mean(((w - mean) / std)^2), for each row.
 
     Attributes
     ----------
     generator : Generator
-        G, and the space of the latents.
+        G, and the space of w.
     features : callable
-        Images (n, c, h, w) to features (n, m) whose squared Euclidean distance is minimised.
+        phi: images (n, c, h, w) to features (n, m).
     regularization : float
-        Weight of the mean squared latent, in standard deviations from the mean.
+        lambda.
     mean, std : Tensor of shape (n_latent_features,)
-        Moments of the latents under the generator.
+        Moments of w under the generator.
     autocast : torch.autocast
         The precision of the generator.
     """
@@ -81,24 +82,48 @@ class Objective:
     std: Tensor
     autocast: torch.autocast
 
-    def batches(self, *rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """Rows that go together, in parts that fit into memory with all that a gradient needs."""
-        size = batch_rows(self.generator.image_shape)
-        return zip(*(torch.split(part, size) for part in rows), strict=True)
-
-    def images(self, latents: Tensor) -> Tensor:
-        with self.autocast:
-            return self.generator.decode(latents).float()
+    @classmethod
+    def of(cls, generator: Generator, loss: Loss, regularization: float = 0.0) -> Self:
+        """Return the objective of a loss, on the generator's device and in its precision."""
+        device = generator.device
+        mean, std = (torch.tensor(moment, device=device) for moment in generator.latent_moments)
+        precision = autocast(generator.precision, device)
+        return cls(generator, FEATURES[loss], regularization, mean, std, precision)
 
     def __call__(self, latents: Tensor, target: Tensor) -> Tensor:
-        """Value for each row, (n,); `target` are the features of the images, (n, m)."""
+        """Return the value of each row, (n,); `target` is phi(x) of shape (n, m)."""
         distance = (self.features(self.images(latents)) - target).square().sum(1)
         deviation = ((latents - self.mean) / self.std).square().mean(1)
         return distance + self.regularization * deviation
 
     def gradient(self, latents: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (n,) and gradients (n, n_latent_features)."""
+        """Return values (n,) and gradients (n, n_latent_features)."""
         latents = latents.detach().requires_grad_(True)
         values = self(latents, target)
         (gradient,) = torch.autograd.grad(values.sum(), latents)
         return values.detach(), gradient
+
+    def images(self, latents: Tensor) -> Tensor:
+        with self.autocast:
+            return self.generator.decode(latents).float()
+
+    def batches(self, *rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Split rows that go together into parts whose gradient fits into memory."""
+        size = batch_rows(self.generator.image_shape)
+        return zip(*(torch.split(part, size) for part in rows), strict=True)
+
+    @torch.no_grad()
+    def draw(self, n_samples: int, rng: torch.Generator) -> Tensor:
+        """Draw latents of shape (n_samples, n_latent_features) on the device of `rng`.
+
+        In W and W+ they are the mapped w, of all classes evenly; a latent in W+ repeats one w.
+        """
+        generator = self.generator
+        z = torch.randn(n_samples, generator.z_dim, generator=rng, device=rng.device)
+        if generator.latent_space == "z":
+            return z
+        y = None
+        if generator.n_classes:
+            y = torch.randint(generator.n_classes, (n_samples,), generator=rng, device=rng.device)
+        w = generator.mapping(z, None if y is None else y.cpu().numpy())
+        return w.repeat(1, generator.num_ws) if generator.latent_space == "w+" else w

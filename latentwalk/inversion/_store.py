@@ -1,29 +1,76 @@
-"""Finished rows on disk, so that an interrupted inversion goes on where it stopped."""
+"""Rows of an inversion, and finished rows on disk, so that an interrupted one goes on."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.utils._files import replacing
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """A row for each image.
+
+    Attributes
+    ----------
+    latents : ndarray of shape (n, n_latent_features)
+        The latents that were found, float32.
+    n_iter : ndarray of int of shape (n,)
+        Steps of the optimisation.
+    converged : ndarray of bool of shape (n,)
+        Whether more steps would gain little.
+    """
+
+    latents: NDArray[np.float32]
+    n_iter: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, n_rows: int, n_features: int) -> Self:
+        """Return rows that nothing is known of yet."""
+        latents = np.zeros((n_rows, n_features), np.float32)
+        return cls(latents, np.zeros(n_rows, np.int64), np.zeros(n_rows, np.bool_))
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Inverted]) -> Self:
+        columns = zip(*(part.arrays().values() for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the columns by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def put(self, rows: Any, part: Inverted) -> None:
+        """Write other rows into some of these."""
+        for name, column in self.arrays().items():
+            column[rows] = getattr(part, name)
+
+    def row(self, i: int) -> Inverted:
+        return Inverted(*(column[i] for column in self.arrays().values()))
+
 
 class RowStore:
-    """Latents by the content of their image, in one folder for each set of circumstances.
+    """Finished rows by the content of their image, in one folder for each set of circumstances.
 
-    The files hold latents of private images: they are as private as the images.
+    The files hold latents of private images: they are as private as the images, and only their
+    owner can read them. A file's name is the hash of its content, so that damage shows.
 
     Parameters
     ----------
     folder : path-like
         The cache.
     context : str
-        Everything a result depends on beside the image; another context is another folder.
+        Everything a result depends on besides the image; another context is another folder.
     """
 
     def __init__(self, folder: str | os.PathLike[str], context: str) -> None:
@@ -32,45 +79,49 @@ class RowStore:
 
     @staticmethod
     def keys(images: NDArray[np.float32]) -> list[str]:
-        """A key for every image, by its content."""
+        """Return a key for every image, by its content."""
         return [hashlib.sha256(np.ascontiguousarray(i).tobytes()).hexdigest() for i in images]
 
-    def load(self) -> dict[str, NDArray[Any]]:
-        """Every stored row by its key; a file whose content is damaged is deleted."""
-        found: dict[str, NDArray[Any]] = {}
+    def load(self) -> dict[str, Inverted]:
+        """Return every stored row by its key; a damaged file is deleted."""
+        stored: dict[str, Inverted] = {}
         for path in sorted(self.folder.glob("*.npz")):
-            try:
-                with path.open("rb") as file, np.load(file) as content:
-                    found |= dict(zip(content["keys"].tolist(), content["rows"], strict=True))
-            except (BadZipFile, EOFError, KeyError, ValueError):
-                path.unlink()
-        return found
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != path.stem:
+                path.unlink(missing_ok=True)
+                continue
+            with np.load(BytesIO(content)) as columns:
+                keys = columns["keys"].tolist()
+                rows = Inverted(*(columns[field.name] for field in fields(Inverted)))
+            stored |= {key: rows.row(i) for i, key in enumerate(keys)}
+        return stored
 
-    def save(self, keys: list[str], rows: NDArray[Any]) -> None:
-        """Write the rows beside their place and move them there: never half a file."""
-        name = hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
-        partial = self.folder / f"{name}.{os.getpid()}.partial"
+    def save(self, keys: list[str], rows: Inverted) -> None:
+        """Write rows to a file of their own."""
+        buffer = BytesIO()
+        columns: dict[str, Any] = {"keys": np.array(keys), **rows.arrays()}
+        np.savez(buffer, **columns)
+        content = buffer.getvalue()
+        path = self.folder / f"{hashlib.sha256(content).hexdigest()}.npz"
         try:
-            with partial.open("wb") as file:
-                np.savez(file, keys=np.array(keys), rows=rows)
-            os.replace(partial, self.folder / f"{name}.npz")
+            with replacing(path, "the cache file", private=True) as partial:
+                partial.write_bytes(content)
         except OSError as error:
+            reason = getattr(error.__cause__, "strerror", None) or error
             raise OSError(
-                error.errno,
-                f"cache_dir cannot take the rows just finished ({error.strerror}); those before "
-                "are kept there: make room, or set another cache_dir, and run it again",
+                f"cache_dir cannot take the rows just finished ({reason}); those before are kept "
+                "there: make room, or set another cache_dir, and run it again"
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def check_cache(folder: str | os.PathLike[str]) -> None:
     """Make the folder, and raise where nothing can be written into it."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise OSError(
-            error.errno, f"cache_dir is no folder that can be written into ({error.strerror})"
+            error.errno,
+            f"cache_dir is not a folder that can be written into ({error.strerror})",
         ) from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
+
+T = TypeVar("T")
 
 AUTO_BATCH_SIZE = {"cpu": 64, "cuda": 512}
 
@@ -49,6 +51,22 @@ def map_batches(
     torch.OutOfMemoryError
         When a given `batch_size` does not fit, or a single row does not.
     """
+    parts = run_batches(
+        function, n_samples, batch_size=batch_size, device=device, desc=desc, verbose=verbose
+    )
+    return np.concatenate(parts)
+
+
+def run_batches(
+    function: Callable[[slice], T],
+    n_samples: int,
+    *,
+    batch_size: int | str = "auto",
+    device: torch.device | str = "cpu",
+    desc: str = "rows",
+    verbose: bool | int = False,
+) -> list[T]:
+    """Call `function` as `map_batches` does, and return what it returns for each slice."""
     size = AUTO_BATCH_SIZE[torch.device(device).type] if batch_size == "auto" else int(batch_size)
     if size < 1:
         raise ValueError(f"batch_size={batch_size!r}; expected a positive integer or 'auto'")
@@ -67,4 +85,4 @@ def map_batches(
         bar.update(rows.stop - rows.start)
         start = rows.stop
     bar.close()
-    return np.concatenate(parts)
+    return parts

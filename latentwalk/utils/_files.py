@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, even after a loss of power."""
 
 from __future__ import annotations
 
@@ -6,23 +6,37 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from safetensors import SafetensorError
 
 
 @contextmanager
-def replacing(path: Path, what: str) -> Iterator[Path]:
+def replacing(path: Path, what: str, *, private: bool = False) -> Iterator[Path]:
     """Give a place to write to, which takes the place of `path` once it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it is, for errors.
+    private : bool, default=False
+        Let nobody but the owner read it.
 
     Raises
     ------
     OSError
         When it cannot be written, as on a full disk; what was at `path` is as it was.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    # two threads, and two containers with the same process id, may write to one place
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
+        partial.touch(mode=0o600 if private else 0o666, exist_ok=False)
         yield partial
+        flush(partial)
         os.replace(partial, path)
+        flush(path.parent)
     # torch and safetensors have errors of their own for a disk that is full
     except (OSError, RuntimeError, SafetensorError) as error:
         raise OSError(
@@ -31,6 +45,17 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has a file's content, or a folder's entries where the system can."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def check_place(path: Path | None, what: str) -> None:

@@ -8,6 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+# what the constructors of modules draw with
+DRAWS = {
+    *(torch.rand, torch.randn, torch.Tensor.normal_, torch.Tensor.uniform_),
+    *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_normal_, nn.init.kaiming_uniform_),
+    *(nn.init.xavier_normal_, nn.init.xavier_uniform_),
+}
 
 
 def resolve_device(device: str | torch.device | None = None) -> torch.device:
@@ -55,3 +64,23 @@ def torch_generator(
     """Return a torch generator seeded from a scikit-learn `random_state`."""
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     return torch.Generator(device=device).manual_seed(seed)
+
+
+class drawing_from(TorchFunctionMode):
+    """A context in which modules that are made draw their weights from a generator.
+
+    The global generator of torch is neither read nor set: it is shared between threads, so that
+    two fits at once would change each other's weights.
+    """
+
+    def __init__(self, rng: torch.Generator) -> None:
+        super().__init__()
+        self.rng = rng
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in DRAWS and kwargs.get("generator") is None:
+            kwargs["generator"] = self.rng
+        return func(*args, **kwargs)

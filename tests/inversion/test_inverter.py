@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -14,6 +15,7 @@ from latentwalk import GANDecoder, GANInverter, Generator, load_generator
 from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.inversion import _invert
 from latentwalk.inversion._settings import resolve_loss
+from latentwalk.inversion._store import Inverted, RowStore
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -136,7 +138,7 @@ def test_more_steps_never_raise_the_objective(samples):
     for max_iter in (0, 3, 13, 40):
         inverter = make_inverter(max_iter=max_iter, regularization=0, tol=0, precision="float32")
         W = inverter.fit_transform(X)
-        objective = inverter._plan().objective(torch.device("cpu"))
+        objective = inverter._settings.objective()
         target = objective.features(torch.as_tensor(X))
         errors.append(objective(torch.as_tensor(W), target).numpy())
     assert (np.diff(errors, axis=0) <= 1e-7).all()
@@ -218,13 +220,9 @@ def test_poor_rows_are_counted(samples):
     np.testing.assert_array_equal(np.flatnonzero(inverter.poor_), [3, 8])
     with pytest.warns(UserWarning, match="1 of 4"):
         inverter.transform(X[:4])
-    with pytest.raises(ValueError, match="2 of 40"):
-        clone(inverter).set_params(on_poor="raise").fit_transform(X)
-    flagged = clone(inverter).set_params(on_poor="flag")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        flagged.fit_transform(X)
-    assert flagged.poor_.sum() == 2
+        clone(inverter).set_params(max_error=1.0).fit_transform(X)
 
 
 def test_wrong_images_are_named_before_long_work(samples, fitted):
@@ -249,6 +247,13 @@ def test_wrong_images_are_named_before_long_work(samples, fitted):
 def test_an_encoder_fitted_alone_says_so(samples):
     inverter = make_inverter(max_iter=0).fit(samples[0]).set_params(max_iter=5)
     with pytest.raises(ValueError, match="it was 0 in fit: fit again"):
+        inverter.transform(samples[0])
+
+
+def test_another_generator_needs_another_fit(samples, fitted):
+    inverter = pickle.loads(pickle.dumps(fitted[0]))
+    inverter.set_params(generator=GENERATOR.using(latent_space="z"))
+    with pytest.raises(ValueError, match=r"fit was given .* fit again"):
         inverter.transform(samples[0])
 
 
@@ -310,11 +315,11 @@ def test_an_interrupted_inversion_goes_on(samples, tmp_path, monkeypatch):
     inverter = make_inverter(cache_dir=tmp_path, batch_size=10, max_iter=5)
     invert, calls = _invert._invert_chunk, []
 
-    def interrupted(plan, encoder, images, *args):
+    def interrupted(settings, encoder, images):
         calls.append(len(images))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return invert(plan, encoder, images, *args)
+        return invert(settings, encoder, images)
 
     monkeypatch.setattr(_invert, "_invert_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -332,13 +337,46 @@ def test_an_interrupted_inversion_goes_on(samples, tmp_path, monkeypatch):
     np.testing.assert_allclose(W, expected, atol=1e-4)
 
 
-def test_a_file_cut_short_is_done_again(samples, tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:100],
+        lambda content: b"",
+        lambda content: content[:300] + bytes([content[300] ^ 4]) + content[301:],
+    ],
+    ids=["cut short", "empty", "one bit"],
+)
+def test_a_damaged_file_is_done_again(samples, tmp_path, damage):
     X, _ = samples
     inverter = make_inverter(cache_dir=tmp_path, max_iter=2)
     W = inverter.fit_transform(X)
-    for path in tmp_path.rglob("*.npz"):
-        path.write_bytes(path.read_bytes()[:100])
+    (path,) = tmp_path.rglob("*.npz")
+    assert path.stat().st_mode & 0o077 == 0, "others can read it"
+    path.write_bytes(damage(path.read_bytes()))
     np.testing.assert_allclose(inverter.fit_transform(X), W, atol=1e-6)
+
+
+def test_concurrent_writers_of_one_row_do_not_meet(tmp_path):
+    rows = Inverted(np.ones((3, 2), np.float32), np.arange(3), np.zeros(3, bool))
+
+    def write(_):
+        RowStore(tmp_path, "context").save(["a", "b", "c"], rows)
+        return RowStore(tmp_path, "context").load()
+
+    with ThreadPoolExecutor(8) as pool:
+        loaded = list(pool.map(write, range(48)))
+    assert all(set(found) == {"a", "b", "c"} and found["b"].n_iter == 1 for found in loaded)
+
+
+def test_fits_at_the_same_time_do_not_share_their_seed(samples):
+    expected = make_inverter(encoder_iter=3, max_iter=0).fit_transform(samples[0])
+
+    def fit(_):
+        return make_inverter(encoder_iter=3, max_iter=0).fit_transform(samples[0])
+
+    with ThreadPoolExecutor(4) as pool:
+        for W in pool.map(fit, range(8)):
+            np.testing.assert_allclose(W, expected, atol=1e-5)
 
 
 def test_importing_the_package_does_not_import_matplotlib():
