@@ -9,11 +9,17 @@ the stages), `planted_positives` what would have been found, and `recommend_k` h
 
 from latentwalk.auditing._attacks._base import ATTACKS, MembershipAttack, register_attack
 from latentwalk.auditing._attacks._discriminator import DiscriminatorAttack
+from latentwalk.auditing._attacks._distance import (
+    FewNearestAttack,
+    OutstandingAttack,
+    RelativeNearestAttack,
+)
 from latentwalk.auditing._attacks._downstream import DownstreamAttack
 from latentwalk.auditing._attacks._inversion import InversionResidualAttack, LatentDistanceAttack
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._attacks._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._attacks._local import LocalLikelihoodAttack, PlagiarismIndexAttack
+from latentwalk.auditing._attacks._parts import PartsAttack
 from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
     RetrainedReidentificationAttack,
@@ -51,6 +57,7 @@ __all__ = [
     "Control",
     "DiscriminatorAttack",
     "DownstreamAttack",
+    "FewNearestAttack",
     "InversionGap",
     "InversionResidualAttack",
     "Ladder",
@@ -60,9 +67,12 @@ __all__ = [
     "LocalLikelihoodAttack",
     "MembershipAttack",
     "NearestMatches",
+    "OutstandingAttack",
+    "PartsAttack",
     "PlagiarismIndexAttack",
     "PrivacyAuditor",
     "ReidentificationAttack",
+    "RelativeNearestAttack",
     "RetrainedReidentificationAttack",
     "SpaceFigures",
     "audit_pipeline",

@@ -8,22 +8,45 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KernelDensity
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from latentwalk.neighbors import ExactNeighbors
 
 ATTACKS: dict[str, type[MembershipAttack]] = {}
+N_NEIGHBORS = 50
+
+
+class NeighborSearch:
+    """The nearest of some rows, kept for the next attack that asks about the same records.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Among which is searched.
+    """
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self.rows = rows
+        self._index: ExactNeighbors | None = None
+        self._asked: NDArray[Any] | None = None
+        self._found = np.empty((0, 0)), np.empty((0, 0), dtype=np.intp)
+
+    def kneighbors(
+        self, X: NDArray[Any], k: int = 1
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return distances and row numbers of the k nearest, all rows where there are fewer."""
+        k = min(k, len(self.rows))
+        if self._asked is not X or self._found[0].shape[1] < k:
+            self._index = self._index or ExactNeighbors(self.rows)
+            self._asked, self._found = X, self._index.kneighbors(X, k)
+        distances, indices = self._found
+        return distances[:, :k], indices[:, :k]
 
 
 class MembershipAttack(BaseEstimator):
     """What every attack does; subclasses give `score_samples` and register by name.
 
     The attacker sees the release and, where `needs_reference`, records that were in nobody's
-    training set. What it was handed beside these, `fit` takes by name and keeps as an attribute
+    training set. What it was handed besides, `fit` takes by name and keeps as an attribute
     (``inverter`` as ``inverter_``). It never sees labels of membership. A subclass that learns
     before it scores does so in `_learn`.
 
@@ -39,6 +62,9 @@ class MembershipAttack(BaseEstimator):
         Whether it works on the records themselves, and not on their features in a space.
     sees_labels : bool
         Whether `score_samples` takes the records' labels as `y`.
+    decomposes : bool
+        Whether the score on a release is the largest of the scores on its parts, so that a large
+        release can be attacked part by part.
 
     Examples
     --------
@@ -58,9 +84,15 @@ class MembershipAttack(BaseEstimator):
     takes: ClassVar[tuple[str, ...]] = ()
     sees_records = False
     sees_labels = False
+    decomposes = False
 
     def fit(
-        self, X_syn: NDArray[Any], X_reference: NDArray[Any] | None = None, **handed: Any
+        self,
+        X_syn: NDArray[Any],
+        X_reference: NDArray[Any] | None = None,
+        *,
+        search: NeighborSearch | None = None,
+        **handed: Any,
     ) -> Self:
         """Take what the attacker has.
 
@@ -70,6 +102,8 @@ class MembershipAttack(BaseEstimator):
             Features of the release.
         X_reference : ndarray of shape (n_reference, n_features), default=None
             Features of records of others.
+        search : NeighborSearch, default=None
+            Of `X_syn`, shared by attacks on the same release.
         **handed : object
             What the attack `needs`, and what it `takes`.
 
@@ -89,6 +123,7 @@ class MembershipAttack(BaseEstimator):
             raise ValueError(f"{type(self).__name__} needs X_reference: records of others")
         self._check_handed(handed)
         self.synthetic_, self.reference_ = X_syn, X_reference
+        self._search = search or NeighborSearch(X_syn)
         for name in (*self.needs, *self.takes):
             setattr(self, f"{name}_", handed.get(name))
         self._learn()
@@ -119,7 +154,7 @@ class MembershipAttack(BaseEstimator):
                 raise TypeError(f"{name} is of type {kind} without {', '.join(lacking)}")
 
     def _nearest(self, X: NDArray[Any], k: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
-        return ExactNeighbors(self.synthetic_).kneighbors(X, min(k, len(self.synthetic_)))
+        return self._search.kneighbors(X, k)
 
     def _reference_distance(self, X: NDArray[Any]) -> NDArray[np.float64]:
         return ExactNeighbors(self.reference_).kneighbors(X)[0][:, 0]  # type: ignore[arg-type]
@@ -135,135 +170,3 @@ def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[Member
         return attack
 
     return enter
-
-
-def shared_space(synthetic: NDArray[Any], reference: NDArray[Any], n_components: int) -> Pipeline:
-    """Standardised principal components of release and reference together, fitted."""
-    seen = np.concatenate([synthetic, reference])
-    parts = PCA(min(n_components, *seen.shape), svd_solver="full")
-    return make_pipeline(parts, StandardScaler()).fit(seen)
-
-
-@register_attack("nearest")
-class NearestAttack(MembershipAttack):
-    """Distance to the closest synthetic record (DCR); near is a member."""
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return minus the distance."""
-        return -self._nearest(X)[0][:, 0]
-
-
-@register_attack("absence")
-class AbsenceAttack(MembershipAttack):
-    """Far is a member: the hole left where points near members were dropped."""
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the distance."""
-        distances: NDArray[np.float64] = self._nearest(X)[0][:, 0]
-        return distances
-
-
-@register_attack("calibrated nearest")
-class CalibratedNearestAttack(MembershipAttack):
-    """The distance to the release over the distance to the reference."""
-
-    needs_reference = True
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the logarithm of the ratio, reference over release."""
-        tiny = np.finfo(np.float64).tiny
-        to_release = np.maximum(self._nearest(X)[0][:, 0], tiny)
-        log_ratio: NDArray[np.float64] = np.log(
-            np.maximum(self._reference_distance(X), tiny)
-        ) - np.log(to_release)
-        return log_ratio
-
-
-@register_attack("Monte Carlo")
-class MonteCarloAttack(MembershipAttack):
-    """The number of synthetic records in a ball (Hilprecht et al., PoPETs 2019).
-
-    Parameters
-    ----------
-    n_neighbors : int, default=50
-        The most that are counted.
-    quantile : float, default=0.1
-        The ball's radius among the distances of the scored records to their nearest ones.
-    """
-
-    def __init__(self, n_neighbors: int = 50, quantile: float = 0.1) -> None:
-        self.n_neighbors = n_neighbors
-        self.quantile = quantile
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the count; the nearest distance decides between equal counts."""
-        distances = self._nearest(X, self.n_neighbors)[0]
-        radius = np.quantile(distances[:, 0], self.quantile)
-        inside = (distances <= radius).sum(axis=1)
-        scores: NDArray[np.float64] = inside - distances[:, 0] / (1 + distances[:, 0].max())
-        return scores
-
-
-@register_attack("local mean")
-class LocalMeanAttack(MembershipAttack):
-    """Distance to the mean of the k nearest synthetic records: aimed at averages of k.
-
-    Parameters
-    ----------
-    k : int, default=5
-        Synthetic records averaged.
-    """
-
-    def __init__(self, k: int = 5) -> None:
-        self.k = k
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return minus the distance."""
-        nearest = self._nearest(X, self.k)[1]
-        means = np.array([self.synthetic_[rows].mean(axis=0) for rows in nearest])
-        distances: NDArray[np.float64] = np.linalg.norm(X - means, axis=1)
-        return -distances
-
-
-@register_attack("DOMIAS")
-class DensityRatioAttack(MembershipAttack):
-    """The release's density over the reference's (DOMIAS, van Breugel et al., AISTATS 2023).
-
-    Kernel densities on principal components, with Scott's bandwidth.
-
-    Parameters
-    ----------
-    n_components : int, default=8
-        Components of release and reference together.
-    """
-
-    needs_reference = True
-
-    def __init__(self, n_components: int = 8) -> None:
-        self.n_components = n_components
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the logarithm of the ratio."""
-        assert self.reference_ is not None
-        space = shared_space(self.synthetic_, self.reference_, self.n_components)
-        scored = space.transform(X)
-        of_release, of_reference = (
-            KernelDensity(bandwidth="scott").fit(space.transform(rows)).score_samples(scored)
-            for rows in (self.synthetic_, self.reference_)
-        )
-        return np.asarray(of_release - of_reference)
-
-
-@register_attack("classifier")
-class ClassifierAttack(MembershipAttack):
-    """A classifier of release against reference: members look like the release."""
-
-    needs_reference = True
-
-    def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the log-odds of the release."""
-        seen = np.concatenate([self.synthetic_, self.reference_])
-        labels = np.repeat([1, 0], [len(self.synthetic_), len(seen) - len(self.synthetic_)])
-        parts = PCA(min(32, *seen.shape), svd_solver="full")
-        model = make_pipeline(parts, StandardScaler(), LogisticRegression(max_iter=1000))
-        return np.asarray(model.fit(seen, labels).decision_function(X))

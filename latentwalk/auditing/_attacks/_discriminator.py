@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
-from latentwalk.auditing._attacks._base import MembershipAttack, register_attack, shared_space
+from latentwalk.auditing._attacks._base import MembershipAttack, register_attack
+from latentwalk.auditing._attacks._density import shared_space
 
 BATCH_SIZE = 256
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KernelDensity
 
-from latentwalk.auditing._attacks._base import MembershipAttack, register_attack, shared_space
+from latentwalk.auditing._attacks._base import MembershipAttack, register_attack
+from latentwalk.auditing._attacks._density import shared_space
 from latentwalk.neighbors import ExactNeighbors
 
 
