@@ -30,7 +30,8 @@ from latentwalk.generators._training._inputs import (
 )
 from latentwalk.generators._training._interrupts import deferred_interrupt
 from latentwalk.generators._training._snapshots import Snapshots
-from latentwalk.generators._training._step import TrainingOptions, TrainingState, train_step
+from latentwalk.generators._training._state import TrainingOptions, TrainingState
+from latentwalk.generators._training._step import train_step
 from latentwalk.utils import (
     check_targets,
     progress,

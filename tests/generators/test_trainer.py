@@ -9,12 +9,13 @@ import torch
 from latentwalk import StyleGAN2Trainer
 from latentwalk.datasets import load_image_folder
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, SynthesisLayer
-from latentwalk.generators._training import _step
+from latentwalk.generators._training import _draws, _stylegan2_step
 from latentwalk.generators._training._augment import N_DRAWS, augment
 from latentwalk.generators._training._discriminator import Discriminator, minibatch_deviation
 from latentwalk.generators._training._interrupts import deferred_interrupt
 from latentwalk.generators._training._memorisation import HeldOut, MemorisationTest, coarse
-from latentwalk.generators._training._step import TrainingOptions, TrainingState, train_step
+from latentwalk.generators._training._state import TrainingOptions, TrainingState
+from latentwalk.generators._training._step import train_step
 from latentwalk.metrics import frechet_distance, kernel_distance
 from PIL import Image
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -95,7 +96,7 @@ def interrupts():
 @pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, monkeypatch):
     """The signal comes between the two updates of a step, where a save would not be exact."""
-    update = _step._discriminator_step
+    update = _stylegan2_step._discriminator_step
     settings = {"max_iter": 8, "random_state": 0, **SMALL}
 
     def interrupted(state, *batches):
@@ -103,7 +104,7 @@ def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, mo
             signal.raise_signal(signal.SIGINT)
         return update(state, *batches)
 
-    monkeypatch.setattr(_step, "_discriminator_step", interrupted)
+    monkeypatch.setattr(_stylegan2_step, "_discriminator_step", interrupted)
     trainer = StyleGAN2Trainer(checkpoint=tmp_path / "run.pt", **settings)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(images)
@@ -452,11 +453,11 @@ def test_noise_is_drawn_anew_for_every_image_in_training(images):
     for name, parameter in state.generator.named_parameters():
         if name.endswith("noise_strength"):
             parameter.data.fill_(1.0)
-    batch, other = (_step._draw_latents(state, None) for _ in range(2))
-    image, _ = _step._fake(state, batch)
-    assert not torch.equal(image, _step._fake(state, batch._replace(noise=other.noise))[0])
+    batch, other = (_draws.draw_latents(state, None) for _ in range(2))
+    image, _ = _draws.generate(state, batch)
+    assert not torch.equal(image, _draws.generate(state, batch._replace(noise=other.noise))[0])
     one = batch._replace(z=batch.z[:1].expand_as(batch.z))
-    alike, _ = _step._fake(state, one)
+    alike, _ = _draws.generate(state, one)
     assert not torch.equal(alike[0], alike[1])
 
 

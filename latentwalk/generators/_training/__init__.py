@@ -1,1 +1,1 @@
-"""What the trainer is made of: step, discriminator, augmentation, snapshots, checkpoints."""
+"""What the trainer is made of: state, steps, discriminators, augmentation, snapshots."""

@@ -12,7 +12,7 @@ import torch
 from latentwalk.utils._files import replacing
 
 if TYPE_CHECKING:
-    from latentwalk.generators._training._step import TrainingState
+    from latentwalk.generators._training._state import TrainingState
 
 History = dict[str, list[float]]
 MACHINE_OPTIONS = ("n_parts", "precision")

@@ -1,0 +1,86 @@
+"""The state of a training run."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._training._discriminator import Discriminator
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a step needs to know beside the networks."""
+
+    batch_size: int
+    n_parts: int
+    learning_rate: float
+    r1_gamma: float
+    r1_interval: int
+    ema_images: float
+    ada_target: float | None
+    ada_images: float
+    mirror: bool
+    precision: str
+
+
+class TrainingState:
+    """Networks, optimisers, random state and counters; everything a checkpoint holds."""
+
+    def __init__(
+        self,
+        config: StyleGAN2Config,
+        options: TrainingOptions,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.config, self.options, self.device = config, options, device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = _channels_last(StyleGAN2(config), device)
+            self.discriminator = _channels_last(Discriminator(config), device)
+        self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        lr = options.learning_rate
+        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.0, 0.99))
+        # R1 is added in one step of `r1_interval`: rate and decay are scaled to match
+        share = options.r1_interval / (options.r1_interval + 1)
+        self.optimizer_d = torch.optim.Adam(
+            self.discriminator.parameters(), lr=lr * share, betas=(0.0, 0.99**share)
+        )
+        self.rng = torch.Generator(device=device).manual_seed(seed)
+        self.step = 0
+        self.augment_p = 0.0
+        self.real_signs: list[float] = []
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "optimizer_g": self.optimizer_g,
+            "optimizer_d": self.optimizer_d,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes, as tensors and plain values."""
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        counters = {"step": self.step, "augment_p": self.augment_p, "signs": self.real_signs}
+        return state | counters | {"rng": self.rng.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.rng.set_state(state["rng"].cpu())
+        self.step, self.augment_p = int(state["step"]), float(state["augment_p"])
+        self.real_signs = list(state["signs"])
+
+
+def _channels_last(module: M, device: torch.device) -> M:
+    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
