@@ -16,6 +16,7 @@ from latentwalk.datasets._reading import kind_of_file
 FOREIGN_FOLDERS = frozenset(
     {"__MACOSX", "@eaDir", "@__thumb", "@Recycle", "#recycle", "$RECYCLE.BIN", "lost+found"}
 )
+CLOSED = "folder that cannot be opened"
 
 
 @dataclass
@@ -27,14 +28,11 @@ class FoundImages:
     paths : list of Path
         The images.
     left_out : Counter
-        The number of other files, by what they are.
-    n_closed : int
-        The number of folders that could not be opened.
+        The number of other files and of folders that are closed, by what they are.
     """
 
     paths: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    n_closed: int = 0
 
 
 def find_images(root: Path, exclude: Sequence[str] = ()) -> FoundImages:
@@ -110,7 +108,7 @@ def _scan(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        found.n_closed += 1
+        found.left_out[CLOSED] += 1
         return []
     links = []
     for entry in entries:

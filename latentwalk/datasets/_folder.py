@@ -19,7 +19,7 @@ from latentwalk.datasets._examine import (
     raise_unreadable,
     warn_of_names,
 )
-from latentwalk.datasets._find import FoundImages, find_images
+from latentwalk.datasets._find import CLOSED, FoundImages, find_images
 from latentwalk.datasets._image_files import ImageFiles
 from latentwalk.datasets._reading import UnreadableImageError, Window
 from latentwalk.datasets._tables import MEANINGS, match_files, read_table, sort_classes
@@ -188,8 +188,9 @@ def load_image_folder(
         raise ValueError(f"folder is {what}; expected a folder of images")
     _check_options(levels, table, columns, check, on_error)
     found = find_images(root, [exclude] if isinstance(exclude, str) else exclude)
-    if found.n_closed and on_error == "raise":
-        raise ValueError(f"folder has {found.n_closed} subfolders that cannot be opened")
+    n_closed = found.left_out[CLOSED]
+    if n_closed and on_error == "raise":
+        raise ValueError(f"folder has {n_closed} subfolders that cannot be opened")
     if table is None:
         rows = _rows_of_folders(found, root, levels)
     else:

@@ -57,7 +57,7 @@ def objects():
     yield make(SamplesPerPixel=3), "do not fit its photometric interpretation"
     yield make(Rows=0), "it has no pixels"
     yield make(np.zeros((16, 16, 3), np.uint8), "YBR_PARTIAL_422"), "interpretation is not supp"
-    yield make(Rows=60_000, Columns=60_000), "more than 100 million pixels"
+    yield make(Rows=60_000, Columns=60_000), "more than 50 million pixels"
     frame = encapsulate([b"12"])
     for syntax, message in [
         (MPEG2MPML, "compressed as MPEG2 Main Profile"),

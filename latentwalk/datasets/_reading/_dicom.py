@@ -27,7 +27,7 @@ from latentwalk.datasets._reading._errors import (
     silenced,
 )
 from latentwalk.datasets._reading._picture import Picture
-from latentwalk.datasets._reading._samples import Samples, Window
+from latentwalk.datasets._reading._samples import Samples, Window, whole_window
 
 LAYOUT = [
     "SOPClassUID",
@@ -65,6 +65,7 @@ OTHER_KINDS = {
 RT_IMAGE = STORAGE + "481.1."
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED = 2 * MAX_PIXELS + 2**24  # bytes: the largest image and its header
+MAX_SLACK = 2**20  # bytes of compressed pixels beyond twice the uncompressed ones
 # Decoders for what pydicom leaves to packages of their own: JPEG of 12 bits and without loss, and
 # JPEG-LS
 JPEG, JPEG_LS = imagecodecs.jpeg_decode, imagecodecs.jpegls_decode
@@ -235,7 +236,8 @@ def _decode(file: BinaryIO, window: Window | None) -> NDArray[np.uint8]:
         elif data.PhotometricInterpretation == "PALETTE COLOR":
             image = show_palette(data, values)
         else:
-            image = Samples(values, int(data.BitsStored)).show(window or _whole(data.BitsStored))
+            bits = int(data.BitsStored)
+            image = Samples(values, bits).show(window or whole_window(bits))
         return _with_square_pixels(image, _pixel_aspect(data))
 
 
@@ -260,16 +262,15 @@ def _with_square_pixels(image: NDArray[np.uint8], aspect: float) -> NDArray[np.u
     return np.asarray(stretched)
 
 
-def _whole(bits: Any) -> Window:
-    """The window of all values of so many bits."""
-    top = 2 ** int(bits) - 1
-    return top / 2, top
-
-
 def _stored_values(data: Any) -> NDArray[Any]:
     """Values of shape (h, w), or of (h, w, 3) in RGB, as they are stored."""
     from pydicom.encaps import get_frame
 
+    n_values = int(data.Rows) * int(data.Columns) * int(data.get("SamplesPerPixel", 1))
+    if data.file_meta.TransferSyntaxUID.is_encapsulated and (
+        len(data.PixelData) > n_values * int(data.BitsAllocated) // 4 + MAX_SLACK
+    ):
+        raise UnreadableImageError("its compressed pixels are far more than its header says")
     codec = _own_codec(data)
     if codec is None:
         return data.pixel_array

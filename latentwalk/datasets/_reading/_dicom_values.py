@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwalk.datasets._reading._errors import UnreadableImageError
-from latentwalk.datasets._reading._samples import Window, apply_window
+from latentwalk.datasets._reading._samples import Window, apply_window, whole_window
 
 COLOURS = ["Red", "Green", "Blue"]
 ELEMENTS = [
@@ -84,8 +84,7 @@ def _show_segmented_palette(data: Any, values: NDArray[Any]) -> NDArray[np.uint8
     from pydicom.pixels import apply_color_lut
 
     colours = apply_color_lut(values, data)[..., :3]  # without the alpha that some have
-    top = np.iinfo(colours.dtype).max
-    return apply_window(colours, (top / 2, top))
+    return apply_window(colours, whole_window(8 * colours.itemsize))
 
 
 def present(data: Any, name: str) -> Any:
@@ -166,8 +165,7 @@ class Table:
     @property
     def whole(self) -> Window:
         """The window of all that an entry can be."""
-        top = 2**self.bits - 1
-        return top / 2, top
+        return whole_window(self.bits)
 
     def look_up(self, values: NDArray[Any], signed: bool) -> NDArray[np.int64]:
         """Return the entries of values, which can be negative when `signed`."""
@@ -235,8 +233,7 @@ def show_values_of_interest(
         shares = window_shares(units, centre, width, present(place, "VOILUTFunction") or "LINEAR")
         return np.rint(255 * shares).astype(np.uint8)
     if stored is not None and stored.dtype.kind == "u" and int(data.BitsStored) <= 8:
-        top = 2 ** int(data.BitsStored) - 1
-        return apply_window(stored, (top / 2, top))
+        return apply_window(stored, whole_window(int(data.BitsStored)))
     return apply_window(units, None)
 
 

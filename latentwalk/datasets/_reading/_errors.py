@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MAX_PIXELS = 100_000_000  # of one image; the largest radiographs have 20 million
+MAX_PIXELS = 50_000_000  # of one image; the largest radiographs have 30 million
 
 
 class UnreadableImageError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,42 +49,59 @@ class Samples:
 
     def show(self, window: Window | None) -> NDArray[np.uint8]:
         """Return bytes; `window` is for values of more than 8 bits, and without a natural range."""
-        if self.bits is None or self.bits > 8:
-            image = apply_window(self.values, window)
-        else:
-            top = 2**self.bits - 1
-            image = apply_window(self.values, (top / 2, top))
+        if self.bits is not None and self.bits <= 8:
+            window = whole_window(self.bits)
+        image = apply_window(self.values, window)
         if self.white_is_zero:
             image = 255 - image
         if self.alpha is not None:
-            alpha = self.alpha if image.ndim == 2 else self.alpha[..., None]
-            image = np.rint(image * alpha).astype(np.uint8)
+            image = _lay_on_black(image, self.alpha)
         return turn(image, self.orientation)
+
+
+def whole_window(bits: int) -> Window:
+    """Return the window of all unsigned values of so many bits."""
+    top = 2**bits - 1
+    return top / 2, top
 
 
 def apply_window(values: NDArray[Any], window: Window | None) -> NDArray[np.uint8]:
     """Map a window (centre, width) of values linearly to 0..255; None is the values' own range."""
     if values.dtype.kind not in "buif":
         raise UnreadableImageError("its values are not real numbers")
-    if values.size == 0 or not np.isfinite(values).all():
-        raise UnreadableImageError("it has no pixels, or NaN or infinite ones")
-    if values.dtype == np.uint8 and window == (127.5, 255):
+    if values.size == 0:
+        raise UnreadableImageError("it has no pixels")
+    if values.dtype == np.uint8 and window == whole_window(8):
         return values
     lowest, highest = float(values.min()), float(values.max())
+    if not np.isfinite([lowest, highest]).all():
+        raise UnreadableImageError("it has NaN or infinite pixels")
     if window is None:
         low, width = lowest, highest - lowest
     else:
         low, width = window[0] - window[1] / 2, window[1]
-    if values.dtype.kind in "ui" and values.itemsize <= 2 and highest - lowest < values.size:
+    if values.dtype.kind in "ui" and highest - lowest < values.size:
         # few values in many pixels: each value is mapped once
-        table = _scale(np.arange(lowest, highest + 1), low, width)
-        return table[values.astype(np.intp) - int(lowest)]
-    return _scale(values, low, width)
+        table = _scale(np.arange(int(lowest), int(highest) + 1), low, width)
+        return _by_rows(lambda rows: table[rows.astype(np.int64) - int(lowest)], values)
+    return _by_rows(lambda rows: _scale(rows, low, width), values)
 
 
 def _scale(values: NDArray[Any], low: float, width: float) -> NDArray[np.uint8]:
     shares = ((values.astype(np.float64) - low) / (width or 1)).clip(0, 1)
     return np.asarray(np.rint(shares * 255), dtype=np.uint8)
+
+
+def _lay_on_black(image: NDArray[np.uint8], alpha: NDArray[Any]) -> NDArray[np.uint8]:
+    opacity = alpha if image.ndim == 2 else alpha[..., None]
+    return _by_rows(lambda rows, share: np.rint(rows * share).astype(np.uint8), image, opacity)
+
+
+def _by_rows(function: Callable[..., NDArray[Any]], *arrays: NDArray[Any]) -> NDArray[Any]:
+    """`function` of images, some rows at a time: its numbers of 8 bytes are never those of all."""
+    n_blocks = 1 + arrays[0].size // 2**22
+    blocks = zip(*(np.array_split(array, n_blocks) for array in arrays), strict=True)
+    return np.concatenate([function(*block) for block in blocks])
 
 
 def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -100,4 +118,4 @@ def split_alpha(
     Premultiplied colours lie on black already.
     """
     colours = values[..., 0] if values.shape[-1] == 2 else values[..., :3]
-    return colours, None if premultiplied else values[..., -1] / (2**bits - 1)
+    return colours, None if premultiplied else values[..., -1] / np.float32(2**bits - 1)
