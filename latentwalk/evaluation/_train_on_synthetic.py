@@ -40,8 +40,9 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
     ``predict`` and ``score`` take real images. So cross-validation and grid search measure what a
     user of the release would get, and the privacy scores what it was bought with.
 
-    ``fit`` checks the release first, as `check_pipeline` does, on the patients that are left after
-    some are held out: every class still needs k of them, or 2k for a walk.
+    ``fit`` checks first: the audit's sets, which must share no image, and the release, as
+    `check_pipeline` does, on the patients that are left after some are held out. Every class still
+    needs k of them, or 2k for a walk.
 
     Parameters
     ----------
@@ -146,16 +147,17 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
             images, classes, codes, shares=shares, random_state=self.random_state
         )
         members, held_out = split.members, split.audit
-        patients = None if groups is None else codes[members]
-        X_syn = self._make_release(images[members], classes[members], patients)
-        self.classes_ = np.unique(classes[members])
-        self.classifier_ = clone(self.classifier).fit(X_syn, classes[members])
+        # what the audit refuses is refused before the release is made
         auditor = self._new_auditor().fit(
             images[members],
             X_holdout=images[held_out],
             groups=codes[members],
             groups_holdout=codes[held_out],
         )
+        patients = None if groups is None else codes[members]
+        X_syn = self._make_release(images[members], classes[members], patients)
+        self.classes_ = np.unique(classes[members])
+        self.classifier_ = clone(self.classifier).fit(X_syn, classes[members])
         self.report_ = auditor.audit(X_syn)
         return self
 

@@ -272,3 +272,19 @@ def test_a_class_with_too_few_patients_is_told_before_the_release_is_made(digits
     model = TrainOnSynthetic(pipe, RidgeClassifier(), holdout_size=0.5, random_state=0)
     with pytest.raises(ValueError, match=r"too few subjects \(class rare: [34]\); 5 are needed"):
         model.fit(X, y, groups=patients)
+
+
+@pytest.mark.filterwarnings("ignore:.*pixel-equal:UserWarning")
+def test_an_image_on_both_sides_is_told_before_the_release_is_made(digits, patients):
+    X, y = digits
+    X = np.concatenate([X, X[:1]]).reshape(-1, 1, 8, 8)
+    groups = np.append(patients, "another")
+    y = np.append(y, y[0])
+    never = Pipeline([("first", Never())])
+    sides = []
+    for seed in range(4):  # both copies are on one side in about half of the draws
+        model = TrainOnSynthetic(never, RidgeClassifier(), holdout_size=0.5, random_state=seed)
+        with pytest.raises((ValueError, AssertionError)) as error:
+            model.fit(X, y, groups=groups)
+        sides.append("must be disjoint" in str(error.value))
+    assert any(sides)
