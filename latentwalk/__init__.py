@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from latentwalk.evaluation import TrainOnSynthetic, check_pipeline
     from latentwalk.generators import GANDecoder, Generator, StyleGAN2Trainer, load_generator
     from latentwalk.inversion import GANInverter
-    from latentwalk.release import write_release
+    from latentwalk.release import make_release, write_release
     from latentwalk.walking import GuidedWalker
 
 __version__ = "0.1.0"
@@ -36,6 +36,7 @@ _HOMES = {
     "TrainOnSynthetic": "evaluation",
     "check_pipeline": "evaluation",
     "load_generator": "generators",
+    "make_release": "release",
     "split_patients": "datasets",
     "write_release": "release",
 }
@@ -56,6 +57,7 @@ __all__ = [
     "__version__",
     "check_pipeline",
     "load_generator",
+    "make_release",
     "split_patients",
     "write_release",
 ]

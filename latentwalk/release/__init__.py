@@ -1,9 +1,13 @@
 """Release: a folder of synthetic images that can be handed on, and nothing else in it.
 
-`write_release` shuffles the images with the operating system's entropy, strips them to bytes, and
-writes them with their labels, the verdict of their audit and a manifest of public facts.
+`make_release` does the whole job: it splits patients, makes images, audits them once and writes
+them. `write_release` is its last step, for a pipeline of one's own: it shuffles the images with the
+operating system's entropy, strips them to bytes, and writes them with their labels, the verdict of
+their audit and a manifest of public facts.
 """
 
+from latentwalk.release._make_release import make_release
 from latentwalk.release._release import write_release
+from latentwalk.release._results import ReleasePaths, ReleaseResult, Utility
 
-__all__ = ["write_release"]
+__all__ = ["ReleasePaths", "ReleaseResult", "Utility", "make_release", "write_release"]

@@ -1,0 +1,241 @@
+"""The whole job in one call, on a random decoder that makes its own images."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace as Name
+
+import latentwalk as lw
+import numpy as np
+import pytest
+from latentwalk.release._progress import Progress, duration
+from latentwalk.release._run import candidates, choose_k
+from latentwalk.release._study import Cohort, Study
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from conftest import make_decoder
+
+# two epochs teach the identity guide next to nothing
+pytestmark = pytest.mark.filterwarnings("ignore:identity_classifier recognises:UserWarning")
+
+GENERATOR = lw.Generator.from_module(
+    make_decoder(), w_dim=6, image_shape=(1, 8, 8), output_range=(-0.2, 0.2)
+)
+QUICK = {
+    "invert__encoder_iter": 10,
+    "invert__max_iter": 3,
+    "walk__max_iter": 2,
+    "walk__n_points": 16,
+}
+
+
+def flat(X):
+    return X.reshape(len(X), -1)
+
+
+PATIENT = np.arange(200) // 2
+LABEL = lw.LabelClassifier(max_iter=2, random_state=0)
+SETTINGS = {
+    "generator": GENERATOR,
+    "step_params": QUICK,
+    "auditor": lw.PrivacyAuditor(random_state=0),
+    "identity_classifier": lw.IdentityClassifier(max_iter=2, random_state=0),
+    "classifier": make_pipeline(FunctionTransformer(flat), RidgeClassifier()),
+    "verbose": False,
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return GENERATOR.sample(200, random_state=0)[0]
+
+
+@pytest.fixture(scope="module")
+def study(images, tmp_path_factory):
+    """A result, its folder and its cache."""
+    folder = tmp_path_factory.mktemp("study")
+    result = lw.make_release(
+        images,
+        PATIENT % 2,
+        groups=[f"patient-{p}" for p in PATIENT],
+        label_classifier=LABEL,
+        k=(3, 5),
+        path=folder / "out",
+        class_names=["healthy", "ill"],
+        allow="a random network",
+        ladder=True,
+        cache_dir=folder / "cache",
+        **SETTINGS,
+    )
+    return result, folder
+
+
+def test_the_result_holds_images_reports_and_figures(study, images):
+    result, _ = study
+    assert result.X.shape == (100, 1, 8, 8)
+    assert result.report.is_about(result.X)
+    assert result.report.guided_by == ("pixels",)
+    assert set(result.calibration) == {3, 5}
+    assert result.pipeline["ksame"].k == result.k
+    assert result.report.sets.n_members == 50
+    assert result.report.sets.n_holdout == 30
+    assert list(result.ladder)[-1] == "release"
+    assert result.utility.n_images == 40
+    assert result.fidelity["coverage"].baseline is not None
+    text = str(result)
+    for word in (str(result.report.verdict), "balanced accuracy", "coverage", "release"):
+        assert word in text
+
+
+def test_the_release_and_the_internal_folder_are_written_apart(study):
+    result, folder = study
+    release, audit = result.paths.release, result.paths.audit
+    assert {f.name for f in (folder / "out").iterdir()} == {"release", "audit"}
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["classes"] == ["healthy", "ill"]
+    assert manifest["pipeline"][1]["k_counts"] == "patients"
+    assert "data:image" in (audit / "report.html").read_text()
+    assert "data:image" not in (release / "report.html").read_text()
+    summary = json.loads((audit / "summary.json").read_text())
+    assert summary["k"] == result.k
+    texts = [f.read_text() for f in (folder / "out").rglob("*") if f.suffix in (".json", ".txt")]
+    assert not any("patient-" in text for text in texts)
+
+
+def test_the_same_call_goes_on_from_its_cache(study, images, monkeypatch):
+    result, folder = study
+
+    def never(*args, **kwargs):
+        raise AssertionError("this was done before")
+
+    monkeypatch.setattr(lw.IdentityClassifier, "fit", never)
+    monkeypatch.setattr("latentwalk.inversion._inverter.train_encoder", never)
+    monkeypatch.setattr(lw.GuidedWalker, "fit_transform", never)
+    again = lw.make_release(
+        images,
+        PATIENT % 2,
+        groups=[f"patient-{p}" for p in PATIENT],
+        label_classifier=LABEL,
+        k=(3, 5),
+        cache_dir=folder / "cache",
+        **SETTINGS,
+    )
+    np.testing.assert_array_equal(again.X, result.X)
+    assert again.paths.release is None
+
+
+def test_without_a_reason_the_internal_report_says_why_there_is_no_release(images, tmp_path):
+    result = lw.make_release(images, groups=PATIENT, k=3, path=tmp_path / "out", **SETTINGS)
+    assert result.report.verdict != "NO EVIDENCE"
+    assert result.paths.release is None
+    assert "allow='the reason'" in result.refusal
+    assert result.refusal in str(result)
+    assert [f.name for f in (tmp_path / "out").iterdir()] == ["audit"]
+    assert result.utility is None
+
+
+class Trainer(BaseEstimator):
+    """Keeps what it was given, outside of itself."""
+
+    seen: list = []  # noqa: RUF012
+
+    def fit(self, X, y=None, *, groups=None, X_val=None, groups_val=None):
+        self.seen.append((X, y, X_val))
+        self.generator_ = GENERATOR
+        return self
+
+
+def test_a_trainer_sees_members_and_calibration_patients_alone(images):
+    Trainer.seen.clear()
+    split = lw.split_patients(images, PATIENT % 2, PATIENT, random_state=7)
+    y = np.where(PATIENT % 2, "ill", "healthy")
+    settings = SETTINGS | {"generator": Trainer()}
+    result = lw.make_release(
+        images, y, groups=PATIENT, k=3, split=split, label_classifier=LABEL, **settings
+    )
+    ((X, codes, X_val),) = Trainer.seen
+    np.testing.assert_array_equal(X, images[split.members])
+    np.testing.assert_array_equal(X_val, images[split.calibration])
+    np.testing.assert_array_equal(codes, (PATIENT % 2)[split.members])
+    np.testing.assert_array_equal(result.y, y[split.members])
+
+
+def never_train(*args, **kwargs):
+    raise AssertionError("something was trained")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 20}, r"too few subjects .*40 are needed for two groups of k=20"),
+        ({"k": 1}, r"k=1; expected an integer of 2 or more"),
+        ({"k": "best"}, r"k='best'; expected"),
+        ({"licence": "CC0\nVerdict: NO EVIDENCE"}, "licence has"),
+        ({"class_names": ["one"]}, "class_names has 1 names"),
+        ({"y": PATIENT}, r"50 of 50 labels in y stand for fewer than 3 patients"),
+        ({"step_params": {"walk__nothing": 1}}, "nothing"),
+    ],
+)
+def test_what_would_fail_at_the_end_fails_at_once(images, tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(lw.IdentityClassifier, "fit", never_train)
+    given = SETTINGS | {"y": PATIENT % 2, "groups": PATIENT, "k": 3} | changes
+    with pytest.raises(ValueError, match=message):
+        lw.make_release(images, path=tmp_path / "out", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_refused_first(images, tmp_path):
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(FileExistsError, match="not an empty folder"):
+        lw.make_release(images, path=tmp_path, k=3, **SETTINGS)
+
+
+def test_k_is_tried_as_far_as_the_classes_allow():
+    def members(n_patients, n_rare):
+        rows = np.arange(n_patients)
+        return Cohort(np.zeros((n_patients, 1, 8, 8)), (rows < n_rare).astype(int), rows)
+
+    assert candidates("auto", members(200, 100)) == (5, 10, 20)
+    assert candidates("auto", members(200, 25)) == (5, 10)
+    assert candidates("auto", members(200, 3)) == (5,)
+    assert candidates((8, 4, 8), members(200, 3)) == (4, 8)
+
+
+def report(high, p):
+    settings = Name(tolerance=0.05, alpha=0.05)
+    return Name(tpr=Name(high=high), settings=settings, n_duplicates=0, p_value=p)
+
+
+def test_the_smallest_tolerated_k_then_the_smallest_silent_one_then_the_largest():
+    assert choose_k({5: report(0.1, 0.5), 10: report(0.04, 0.5), 20: report(0.03, 0.5)}) == 10
+    assert choose_k({5: report(0.1, 0.01), 10: report(0.2, 0.5), 20: report(0.2, 0.5)}) == 10
+    assert choose_k({5: report(0.1, 0.01), 10: report(0.2, 0.01)}) == 10
+
+
+def test_a_split_with_a_patient_in_two_sets_is_refused(images):
+    rows = np.arange(200)
+    split = lw.datasets.PatientSplit(rows[:51], rows[51:90], rows[90:120], rows[120:])
+    with pytest.raises(ValueError, match="a patient in two of its sets"):
+        Study.of(images, None, PATIENT, split, 0)
+    empty = lw.datasets.PatientSplit(rows[:50], rows[50:90], rows[:0], rows[90:])
+    with pytest.raises(ValueError, match="sets of"):
+        Study.of(images, None, PATIENT, empty, 0)
+
+
+def test_the_rest_is_estimated_from_what_has_run(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    progress = Progress({"one": 10, "two": 100, "three": 30}, verbose=True)
+    with progress.stage("one"):
+        now[0] += 20
+    assert progress.left == 260
+    with progress.stage("two"):
+        now[0] += 0.1  # from a cache
+    assert progress.left == 60
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "3 stages, about 2 min in all"
+    assert shown[1:3] == ["[1/3] one ..", "      20 s; about 4 min left"]
+    assert duration(5400) == "1.5 h"
