@@ -30,10 +30,8 @@ def parse():
     parser.add_argument("--max-iter", type=int, default=4000)
     parser.add_argument("--interval", type=int, default=500, help="steps between two snapshots")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--channel-base", type=int, default=1024)
-    parser.add_argument("--channel-max", type=int, default=128)
-    parser.add_argument("--latent-dim", type=int, default=128)
-    parser.add_argument("--r1-gamma", type=float, default=0.05)
+    parser.add_argument("--width", default="small", help="small, medium or official")
+    parser.add_argument("--max-time", type=float, help="seconds after which the training ends")
     parser.add_argument("--features", help="of the distances in the history: pixels, lpips ..")
     parser.add_argument("--mirror", action="store_true", help="where a mirrored image is possible")
     parser.add_argument("--seed", type=int, default=0)
@@ -77,11 +75,8 @@ def main():
     trainer = lw.StyleGAN2Trainer(
         max_iter=args.max_iter,
         batch_size=args.batch_size,
-        latent_dim=args.latent_dim,
-        channel_base=args.channel_base,
-        channel_max=args.channel_max,
-        r1_gamma=args.r1_gamma,
-        ada_images=100_000,
+        size=args.width,
+        max_time=args.max_time,
         mirror=args.mirror,
         checkpoint_interval=args.interval,
         checkpoint=folder / "checkpoint",

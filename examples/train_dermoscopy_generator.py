@@ -28,11 +28,7 @@ def main() -> None:
     trainer = lw.StyleGAN2Trainer(
         max_iter=args.max_iter,
         batch_size=32,
-        latent_dim=128,
-        channel_base=1024,
-        channel_max=128,
-        r1_gamma=0.02,
-        ada_images=100_000,
+        size="small",
         mirror=True,
         checkpoint=args.checkpoint,
         sample_sheets=args.sheets,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,19 +17,23 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from latentwalk.generators._generator import Generator
-from latentwalk.generators._stylegan2 import StyleGAN2Config, block_channels
+from latentwalk.generators._sizes import SIZES, NetworkSize, resolve_size
+from latentwalk.generators._stylegan2 import StyleGAN2Config
 from latentwalk.generators._training._checkpoints import (
-    History,
+    Origin,
+    hash_rows,
     load_checkpoint,
     save_checkpoint,
+    seed_of,
 )
+from latentwalk.generators._training._history import Clock, History
 from latentwalk.generators._training._inputs import (
-    check_classes,
     check_held_out,
     check_parts,
     check_size,
+    encode_classes,
 )
-from latentwalk.generators._training._interrupts import deferred_interrupt
+from latentwalk.generators._training._interrupts import deferred_interrupt, stop
 from latentwalk.generators._training._snapshots import Snapshots
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
 from latentwalk.generators._training._step import train_step
@@ -42,6 +47,12 @@ from latentwalk.utils import (
 from latentwalk.utils._files import check_place
 
 LOG_INTERVAL = 50
+LEARNING_RATE = 0.0025  # the published rate of both networks for small images
+R1_STRENGTH = 0.0002  # the published rule: gamma = this * resolution^2 / batch_size
+R1_INTERVAL = 16  # as published
+EMA_IMAGES = 10_000  # half-life of the weight average, published for a batch of 32
+ADA_TARGET = 0.6  # the published mean sign of the discriminator on real images
+ADA_IMAGES = 100_000  # published: 500,000, for runs of millions of images; these show some 10^5
 
 
 class StyleGAN2Trainer(BaseEstimator):
@@ -53,40 +64,29 @@ class StyleGAN2Trainer(BaseEstimator):
 
     Parameters
     ----------
+    size : {"auto", "small", "medium", "official"} or NetworkSize, default="auto"
+        Width of the network. "auto" is "small" on a CPU; on a GPU it is "medium" up to 64 pixels
+        and "official" above. `latentwalk.generators.NetworkSize` takes other widths.
     max_iter : int, default=10000
         Training steps, of `batch_size` real images each.
+    max_time : float or None, default=None
+        Seconds after which a call of `fit` takes no more steps. Without it a warning tells the
+        whole time after a few steps if it is more than two hours.
     batch_size : int, default=32
-        Images a step.
+        Images of a step.
     gradient_accumulation : int, default=1
         Parts that a batch is worked on in, one after the other, where the whole does not fit into
         memory. The result is that of the whole batch, up to float rounding.
-    latent_dim : int, default=512
-        Width of z and w.
-    channel_base : int, default=16384
-        Width of the block at resolution r is ``min(channel_base / r, channel_max)``.
-    channel_max : int, default=512
-        The largest width.
-    mapping_layers : int, default=2
-        Layers from z to w.
-    learning_rate : float, default=0.0025
-        Of Adam, for both networks.
-    r1_gamma : float or "auto", default="auto"
-        Weight of the R1 penalty; "auto" is ``0.0002 * resolution**2 / batch_size``.
-    ema_images : float, default=10000
-        Half-life of the weight average, in images.
-    ada_target : float or None, default=0.6
-        Augment what the discriminator sees with the probability at which the mean sign of its
-        output on real images is this; None never augments.
-    ada_images : float, default=500000
-        Images over which that probability can move from 0 to 1; less for short runs.
     mirror : bool, default=False
         Also train on left-right mirrored images: only where a mirrored image is a possible one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the convolutions; "auto" is "bfloat16" on CPUs with instructions for it, else "float32".
-        Without such instructions "bfloat16" is many times slower (``benchmarks/synthesis.py``).
+        Precision of the convolutions; "auto" is "bfloat16" on CPUs with instructions for it, else
+        "float32". Without such instructions "bfloat16" is many times slower
+        (``benchmarks/synthesis.py``).
     checkpoint : path-like, default=None
-        A file that the run is saved to every `checkpoint_interval` steps and at an interrupt, and
-        resumed from, exactly, when it exists. It holds tensors alone and is read as such.
+        A file that the run is saved to every `checkpoint_interval` steps and when it is interrupted
+        or terminated, and resumed from, exactly, when it exists. It holds tensors alone, is read as
+        such, and belongs to one set of images and labels.
     checkpoint_interval : int, default=500
         Steps between two saves, sample sheets, and looks at memorisation and fidelity.
     features : str, transformer, torch.nn.Module or callable, default=None
@@ -95,9 +95,10 @@ class StyleGAN2Trainer(BaseEstimator):
     sample_sheets : path-like, default=None
         A folder that gets a PNG of samples at every interval, from the same latents each time.
     device : str or torch.device, default=None
-        None is "cuda" where there is one.
+        None uses CUDA if it is available, else the CPU.
     random_state : int, RandomState instance or None, default=None
-        Initial weights, batches, latents and augmentation.
+        Seed of initial weights, batches, latents and augmentation. None takes that of the
+        checkpoint if there is one.
     verbose : bool, default=False
         Show progress.
 
@@ -105,6 +106,8 @@ class StyleGAN2Trainer(BaseEstimator):
     ----------
     generator_ : Generator
         The averaged network; ``generator_.save(path)`` keeps it.
+    classes_ : ndarray of shape (n_classes,)
+        With `y`: its classes. The generator knows them by their places here.
     history_ : dict of ndarray
         ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
         discriminator on real images: near 1 it overfits), ``r1`` and ``augment_p``, means over 50
@@ -136,26 +139,17 @@ class StyleGAN2Trainer(BaseEstimator):
     >>> import numpy as np
     >>> from latentwalk import StyleGAN2Trainer
     >>> X = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
-    >>> trainer = StyleGAN2Trainer(
-    ...     max_iter=2, batch_size=4, latent_dim=8, channel_max=8, random_state=0
-    ... )
+    >>> trainer = StyleGAN2Trainer(size="small", max_iter=2, batch_size=4, random_state=0)
     >>> trainer.fit(X).generator_.image_shape
     (1, 8, 8)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "size": [StrOptions(set(SIZES)), NetworkSize],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "gradient_accumulation": [Interval(Integral, 1, None, closed="left")],
-        "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "channel_base": [Interval(Integral, 1, None, closed="left")],
-        "channel_max": [Interval(Integral, 1, None, closed="left")],
-        "mapping_layers": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "r1_gamma": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "ema_images": [Interval(Real, 0, None, closed="left")],
-        "ada_target": [Interval(Real, -1, 1, closed="neither"), None],
-        "ada_images": [Interval(Real, 0, None, closed="neither")],
         "mirror": ["boolean"],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
@@ -170,18 +164,11 @@ class StyleGAN2Trainer(BaseEstimator):
     def __init__(
         self,
         *,
+        size: str | NetworkSize = "auto",
         max_iter: int = 10000,
+        max_time: float | None = None,
         batch_size: int = 32,
         gradient_accumulation: int = 1,
-        latent_dim: int = 512,
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        mapping_layers: int = 2,
-        learning_rate: float = 0.0025,
-        r1_gamma: float | str = "auto",
-        ema_images: float = 10000,
-        ada_target: float | None = 0.6,
-        ada_images: float = 500_000,
         mirror: bool = False,
         precision: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -192,18 +179,11 @@ class StyleGAN2Trainer(BaseEstimator):
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
+        self.size = size
         self.max_iter = max_iter
+        self.max_time = max_time
         self.batch_size = batch_size
         self.gradient_accumulation = gradient_accumulation
-        self.latent_dim = latent_dim
-        self.channel_base = channel_base
-        self.channel_max = channel_max
-        self.mapping_layers = mapping_layers
-        self.learning_rate = learning_rate
-        self.r1_gamma = r1_gamma
-        self.ema_images = ema_images
-        self.ada_target = ada_target
-        self.ada_images = ada_images
         self.mirror = mirror
         self.precision = precision
         self.checkpoint = checkpoint
@@ -232,8 +212,8 @@ class StyleGAN2Trainer(BaseEstimator):
             uint8 or float in [0, 1]; size is a power of two, at least 8. Bytes that are not in
             memory are read batch by batch: `latentwalk.datasets.ImageFiles`, a uint8 ``np.memmap``
             or an HDF5 dataset.
-        y : array-like of int of shape (n_samples,), default=None
-            Classes 0..n_classes-1, each with two images or more.
+        y : array-like of shape (n_samples,), default=None
+            Classes, numbers or texts, each with two images or more.
         groups : array-like of shape (n_samples,), default=None
             Subject ids, for the test against `X_val`; None makes every image its own subject.
         X_val : array-like of shape (n_val, n_channels, size, size), default=None
@@ -249,32 +229,29 @@ class StyleGAN2Trainer(BaseEstimator):
         Raises
         ------
         ValueError
-            For images or labels that it cannot train on, a checkpoint of another configuration, or
-            a file of `X` that cannot be read.
+            For images or labels that it cannot train on; for a checkpoint that is damaged or was
+            made with other images, labels, parameters or another random_state; for a file of `X`
+            that cannot be read.
         OSError
             When the checkpoint cannot be written; the one before it stays whole.
         KeyboardInterrupt
-            At an interrupt, after the step is finished and the checkpoint saved.
+            At an interrupt, after the step is finished and the checkpoint saved. A termination
+            (SIGTERM) does the same and raises SystemExit.
         """
         images = validate_images(self, X, lazy=True)
-        size = check_size(images)
-        labels, n_classes = check_classes(check_targets(y, len(images)))
+        side = check_size(images)
+        classes, labels = encode_classes(check_targets(y, len(images)))
         held_out = check_held_out(images, groups, X_val, groups_val)
         check_parts(self.batch_size, self.gradient_accumulation)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         check_place(path, "checkpoint")
-        config = StyleGAN2Config(
-            channels=block_channels(size, self.channel_base, self.channel_max),
-            img_channels=images.shape[1],
-            z_dim=self.latent_dim,
-            w_dim=self.latent_dim,
-            c_dim=n_classes,
-            mapping_layers=self.mapping_layers,
-        )
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
-        state = TrainingState(config, self._options(size, device), device, seed)
-        history = defaultdict(list, load_checkpoint(path, state))
+        config = self._configuration(images, 0 if classes is None else len(classes), device)
+        origin = Origin(self._seed(path), "" if path is None else hash_rows(images, labels))
+        state = TrainingState(config, self._options(side, device), device, origin.seed)
+        history = History()
+        if path is not None and path.exists():
+            load_checkpoint(path, state, origin, history)
         snapshots = Snapshots(
             images,
             labels,
@@ -283,23 +260,44 @@ class StyleGAN2Trainer(BaseEstimator):
             sheets=None if self.sample_sheets is None else Path(self.sample_sheets),
             device=device,
         )
-        self._train(state, images, labels, snapshots, history, path)
-        self.history_ = {name: np.asarray(values) for name, values in history.items()}
+        save = partial(save_checkpoint, path, state, origin)
+        self.history_ = self._train(state, images, labels, snapshots, history, save).arrays()
         self.n_iter_ = state.step
+        if classes is not None:
+            self.classes_ = classes
         self.generator_ = Generator.from_stylegan2(state.ema.cpu(), trained_on="these patients")
         return self
 
-    def _options(self, size: int, device: torch.device) -> TrainingOptions:
-        auto = 0.0002 * size**2 / self.batch_size
+    def _configuration(
+        self, images: NDArray[Any], n_classes: int, device: torch.device
+    ) -> StyleGAN2Config:
+        _, n_channels, side, _ = images.shape
+        size = resolve_size(self.size, side, device)
+        return StyleGAN2Config(
+            channels=size.channels(side),
+            img_channels=n_channels,
+            z_dim=size.latent_dim,
+            w_dim=size.latent_dim,
+            c_dim=n_classes,
+            mapping_layers=size.mapping_layers,
+        )
+
+    def _seed(self, path: Path | None) -> int:
+        known = seed_of(path) if self.random_state is None else None
+        if known is not None:
+            return known
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _options(self, side: int, device: torch.device) -> TrainingOptions:
         return TrainingOptions(
             batch_size=self.batch_size,
             n_parts=self.gradient_accumulation,
-            learning_rate=self.learning_rate,
-            r1_gamma=auto if self.r1_gamma == "auto" else float(self.r1_gamma),
-            r1_interval=16,
-            ema_images=self.ema_images,
-            ada_target=self.ada_target,
-            ada_images=self.ada_images,
+            learning_rate=LEARNING_RATE,
+            r1_gamma=R1_STRENGTH * side**2 / self.batch_size,
+            r1_interval=R1_INTERVAL,
+            ema_images=EMA_IMAGES,
+            ada_target=ADA_TARGET,
+            ada_images=ADA_IMAGES,
             mirror=self.mirror,
             precision=resolve_precision(self.precision, device),
         )
@@ -311,31 +309,34 @@ class StyleGAN2Trainer(BaseEstimator):
         labels: NDArray[Any] | None,
         snapshots: Snapshots,
         history: History,
-        path: Path | None,
-    ) -> None:
-        """Run the steps that are left; an interrupt saves what was done."""
+        save: Callable[[History], None],
+    ) -> History:
+        """Run the steps that are left and return the whole history.
+
+        What is saved has no figures of an end: a run that goes on later has the history of one that
+        was never stopped.
+        """
         codes = None if labels is None else torch.as_tensor(labels, device=state.device)
-        recent: History = defaultdict(list)
         steps = range(state.step, self.max_iter)
+        clock = Clock(self.max_iter, self.max_time)
+        bar = {"total": self.max_iter, "initial": state.step, "verbose": self.verbose}
         with deferred_interrupt() as interrupted:
-            for _ in progress(steps, desc="training", verbose=self.verbose):
-                for name, value in train_step(state, images, codes).items():
-                    recent[name].append(value)
-                last = state.step == self.max_iter
-                if state.step % LOG_INTERVAL == 0 or last:
-                    _log(history, recent, state.step)
-                if state.step % self.checkpoint_interval == 0 or last:
-                    for name, value in snapshots.look(state.ema, state.step).items():
-                        history[name].append(value)
-                    save_checkpoint(path, state, history)
-                if interrupted():
-                    save_checkpoint(path, state, history)
-                    raise KeyboardInterrupt
-
-
-def _log(history: History, recent: History, step: int) -> None:
-    """Move the means of the recent steps into the history; the last few may have no R1 step."""
-    means = {name: float(np.mean(values)) for name, values in recent.items()}
-    for name, value in ({"step": step, "r1": np.nan} | means).items():
-        history[name].append(value)
-    recent.clear()
+            for _ in progress(steps, desc="training", **bar):
+                history.add(train_step(state, images, codes))
+                if state.step % LOG_INTERVAL == 0:
+                    history.average(state.step)
+                if state.step % self.checkpoint_interval == 0:
+                    history.note(snapshots.look(state.ema, state.step))
+                    save(history)
+                signum = interrupted()
+                if signum is not None:
+                    save(history)
+                    stop(signum)
+                if clock.tick():
+                    break
+            save(history)
+        whole = history.copy()
+        whole.average(state.step)
+        if state.step % self.checkpoint_interval:
+            whole.note(snapshots.look(state.ema, state.step))
+        return whole

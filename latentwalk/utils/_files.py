@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from uuid import uuid4
 
 from safetensors import SafetensorError
+
+FORGOTTEN = 3600.0  # seconds after which nobody can still be writing to a partial file
 
 
 @contextmanager
@@ -29,6 +33,7 @@ def replacing(path: Path, what: str, *, private: bool = False) -> Iterator[Path]
     OSError
         When it cannot be written, as on a full disk; what was at `path` is as it was.
     """
+    _remove_forgotten(path)
     # two threads, and two containers with the same process id, may write to one place
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
@@ -45,6 +50,14 @@ def replacing(path: Path, what: str, *, private: bool = False) -> Iterator[Path]
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_forgotten(path: Path) -> None:
+    """Remove what killed processes left of earlier writes."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with suppress(OSError):
+            if time() - partial.stat().st_mtime > FORGOTTEN:
+                partial.unlink()
 
 
 def flush(path: Path) -> None:

@@ -11,7 +11,12 @@ T = TypeVar("T")
 
 
 def progress(
-    iterable: Iterable[T], *, desc: str, verbose: bool | int = False, total: int | None = None
+    iterable: Iterable[T],
+    *,
+    desc: str,
+    verbose: bool | int = False,
+    total: int | None = None,
+    initial: int = 0,
 ) -> Iterable[T]:
-    """Iterate, with a progress bar if `verbose`."""
-    return tqdm(iterable, desc=desc, total=total) if verbose else iterable
+    """Iterate, with a progress bar if `verbose`; `initial` of the `total` were done before."""
+    return tqdm(iterable, desc=desc, total=total, initial=initial) if verbose else iterable

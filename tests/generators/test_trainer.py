@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
 import torch
 from latentwalk import StyleGAN2Trainer
 from latentwalk.datasets import load_image_folder
+from latentwalk.generators import NetworkSize, _trainer
+from latentwalk.generators._sizes import resolve_size
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, SynthesisLayer
 from latentwalk.generators._training import _draws, _stylegan2_step
 from latentwalk.generators._training._augment import N_DRAWS, augment
+from latentwalk.generators._training._checkpoints import read_checkpoint
 from latentwalk.generators._training._discriminator import Discriminator, minibatch_deviation
+from latentwalk.generators._training._history import Clock
 from latentwalk.generators._training._interrupts import deferred_interrupt
 from latentwalk.generators._training._memorisation import HeldOut, MemorisationTest, coarse
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
@@ -22,7 +30,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from expected_failures import DRAWS_OTHER_WIDTHS, fixed_width
 
-SMALL = {"batch_size": 4, "latent_dim": 8, "channel_base": 64, "channel_max": 8, "device": "cpu"}
+TINY = NetworkSize(latent_dim=8, channel_base=64, channel_max=8)
+SMALL = {"batch_size": 4, "size": TINY, "device": "cpu"}
 
 
 @parametrize_with_checks(
@@ -49,11 +58,7 @@ def test_training_learns_the_images():
     trainer = StyleGAN2Trainer(
         max_iter=400,
         batch_size=16,
-        latent_dim=8,
-        channel_base=128,
-        channel_max=16,
-        ada_target=None,
-        ema_images=1000,
+        size=NetworkSize(latent_dim=8, channel_base=128, channel_max=16),
         random_state=0,
         device="cpu",
     )
@@ -85,6 +90,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
     assert resumed.generator_ == whole.generator_
 
 
+def test_the_history_of_a_resumed_run_is_that_of_an_uninterrupted_one(images, tmp_path):
+    """Stops between two means, and between two snapshots."""
+
+    def means(X):
+        return np.stack([X.mean((1, 2, 3)), X.std((1, 2, 3))], axis=1)
+
+    settings = {"random_state": 0, "checkpoint_interval": 20, "features": means, **SMALL}
+    whole = StyleGAN2Trainer(max_iter=75, **settings).fit(images).history_
+    for max_iter in (31, 55, 75):
+        trainer = StyleGAN2Trainer(max_iter=max_iter, checkpoint=tmp_path / "run.pt", **settings)
+        resumed = trainer.fit(images).history_
+    assert list(resumed) == list(whole)
+    assert resumed["step"].tolist() == [50, 75]
+    assert resumed["snapshot_step"].tolist() == [20, 40, 60, 75]
+    for name, column in whole.items():
+        np.testing.assert_array_equal(resumed[name], column, err_msg=name)
+
+
 @pytest.fixture
 def interrupts():
     """The handler that Python has at a terminal; a shell's background jobs ignore interrupts."""
@@ -109,7 +132,7 @@ def test_an_interrupt_ends_the_step_and_keeps_what_was_done(images, tmp_path, mo
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(images)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    kept = torch.load(tmp_path / "run.pt", weights_only=True)["state"]
+    kept = read_checkpoint(tmp_path / "run.pt", torch.device("cpu"))["state"]
     assert kept["step"] == 6
     monkeypatch.undo()
     assert trainer.fit(images).generator_ == StyleGAN2Trainer(**settings).fit(images).generator_
@@ -122,6 +145,117 @@ def test_a_second_interrupt_is_immediate():
         assert interrupted()
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+TRAIN_FOR_LONG = """
+import sys
+import numpy as np
+from latentwalk import StyleGAN2Trainer
+from latentwalk.generators import NetworkSize
+
+X = np.random.default_rng(0).integers(0, 256, (12, 1, 8, 8), dtype=np.uint8)
+StyleGAN2Trainer(
+    size=NetworkSize(8, 64, 8), batch_size=4, device="cpu", random_state=0, max_iter=10**6,
+    checkpoint=sys.argv[1], checkpoint_interval=2,
+).fit(X)
+"""
+
+
+def test_a_terminated_process_keeps_its_steps(tmp_path):
+    """What a scheduler sends, to a real process: it saves, and its exit status says why."""
+    path = tmp_path / "run.pt"
+    process = subprocess.Popen([sys.executable, "-c", TRAIN_FOR_LONG, str(path)])
+    try:
+        deadline = monotonic() + 120
+        while not path.exists() and monotonic() < deadline:
+            sleep(0.05)
+        before = read_checkpoint(path, torch.device("cpu"))["state"]["step"]
+        sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert read_checkpoint(path, torch.device("cpu"))["state"]["step"] > before
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_killed_process_leaves_a_whole_checkpoint(tmp_path):
+    path = tmp_path / "run.pt"
+    process = subprocess.Popen([sys.executable, "-c", TRAIN_FOR_LONG, str(path)])
+    try:
+        deadline = monotonic() + 120
+        while not path.exists() and monotonic() < deadline:
+            sleep(0.05)
+        sleep(0.3)
+    finally:
+        process.kill()
+    process.wait(timeout=60)
+    assert read_checkpoint(path, torch.device("cpu"))["state"]["step"] >= 2
+
+
+def test_a_run_ends_when_its_time_is_over(images):
+    trainer = StyleGAN2Trainer(max_iter=10**9, max_time=0.2, checkpoint_interval=10**6, **SMALL)
+    n_done = trainer.fit(images).n_iter_
+    assert 1 <= n_done < 10**6
+    assert trainer.history_["step"][-1] == n_done
+
+
+def test_a_long_run_is_told_after_a_few_steps():
+    clock = Clock(10**9, None)
+    clock.tick()
+    sleep(0.01)
+    with pytest.warns(UserWarning, match=r"training will take about \d+ hours .*pass max_time"):
+        assert not any(clock.tick() for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    ("size", "device", "resolution", "channels"),
+    [
+        ("auto", "cpu", 64, (128, 128, 64, 32, 16)),
+        ("auto", "cuda", 64, (256, 256, 256, 128, 64)),
+        ("auto", "cuda", 256, (512, 512, 512, 512, 256, 128, 64)),
+        ("small", "cuda", 256, (128, 128, 128, 128, 64, 32, 16)),
+        ("official", "cpu", 8, (512, 512)),
+    ],
+)
+def test_named_widths(size, device, resolution, channels):
+    assert resolve_size(size, resolution, device).channels(resolution) == channels
+
+
+def test_widths_without_a_channel_are_refused(images):
+    size = NetworkSize(latent_dim=8, channel_base=7, channel_max=8)
+    with pytest.raises(ValueError, match=r"channel_base=7 leaves no channel .* at least 8"):
+        StyleGAN2Trainer(max_iter=1, **SMALL | {"size": size}).fit(images)
+    with pytest.raises(ValueError, match="latent_dim=0; expected a positive integer"):
+        NetworkSize(latent_dim=0)
+
+
+def test_labels_of_any_kind_are_classes(images):
+    words = np.array(["benign", "malignant", "unsure"])[np.arange(12) % 3]
+    named = StyleGAN2Trainer(max_iter=2, random_state=0, **SMALL).fit(images, words)
+    numbered = StyleGAN2Trainer(max_iter=2, random_state=0, **SMALL).fit(images, np.arange(12) % 3)
+    assert named.classes_.tolist() == ["benign", "malignant", "unsure"]
+    assert named.generator_ == numbered.generator_
+
+
+def test_fits_at_the_same_time_have_the_weights_of_their_seed(images):
+    def fit(_):
+        return StyleGAN2Trainer(max_iter=1, random_state=0, **SMALL).fit(images).generator_
+
+    expected = fit(0)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fit, range(8)))
+    assert all(generator == expected for generator in found)
+
+
+def test_a_resumed_progress_bar_starts_where_the_run_was(images, tmp_path, capsys):
+    part = {"random_state": 0, "checkpoint": tmp_path / "run.pt", "verbose": True, **SMALL}
+    StyleGAN2Trainer(max_iter=3, **part).fit(images)
+    capsys.readouterr()
+    StyleGAN2Trainer(max_iter=4, **part).fit(images)
+    shown = capsys.readouterr().err
+    assert "4/4" in shown
+    assert "0/4" not in shown
 
 
 def test_training_in_another_thread(images):
@@ -157,7 +291,8 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(images, tmp_path, request):
 
 
 def test_a_full_disk_leaves_the_old_weights_file_whole(images, tmp_path, request):
-    generator = StyleGAN2Trainer(max_iter=1, **SMALL | {"channel_max": 64}).fit(images).generator_
+    wide = {"size": NetworkSize(latent_dim=8, channel_base=512, channel_max=64)}
+    generator = StyleGAN2Trainer(max_iter=1, **SMALL | wide).fit(images).generator_
     saved = generator.save(tmp_path / "network.safetensors")
     request.getfixturevalue("full_disk")
     with pytest.raises(OSError, match=r"the weights file .* could not be written"):
@@ -241,6 +376,7 @@ def test_class_conditional_training(images):
     y = np.arange(12) % 3
     trainer = StyleGAN2Trainer(max_iter=20, random_state=0, **SMALL).fit(images, y)
     assert trainer.generator_.n_classes == 3
+    assert trainer.classes_.tolist() == [0, 1, 2]
     losses = {"loss_generator", "loss_discriminator", "r1"}
     assert set(trainer.history_) == losses | {"step", "real_sign", "augment_p"}
 
@@ -260,9 +396,8 @@ def test_mean_latent_is_tracked(images):
         (np.full((4, 1, 8, 8), np.nan), None, "NaN"),
         (np.full((4, 1, 8, 8), 200.0), None, "divide by 255"),
         ([np.zeros((1, 8, 8)), np.zeros((1, 16, 16))], None, "images of several sizes"),
-        (np.zeros((4, 1, 8, 8)), [0, 0, 2, 2], "without gaps"),
-        (np.zeros((4, 1, 8, 8)), ["a", "a", "b", "b"], "LabelEncoder"),
-        (np.zeros((4, 1, 8, 8)), [0, 0, 0, 1], "class 1 of y has one image"),
+        (np.zeros((4, 1, 8, 8)), [0, 0, 0, 1], "1 of the 2 classes of y have one image"),
+        (np.zeros((4, 1, 8, 8)), ["ann", "bob", "cy", "di"], "Subject ids are groups"),
         (np.zeros((4, 1, 8, 8)), [0, 0], r"y has shape \(2,\)"),
     ],
 )
@@ -275,8 +410,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(images, tmp_path):
     path = tmp_path / "run.pt"
     StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL).fit(images)
     with pytest.raises(ValueError, match="another configuration"):
-        StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL | {"latent_dim": 9}).fit(images)
-    for name, value in {"learning_rate": 0.1, "batch_size": 8, "mirror": True}.items():
+        other = NetworkSize(latent_dim=9, channel_base=64, channel_max=8)
+        StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL | {"size": other}).fit(images)
+    for name, value in {"batch_size": 8, "mirror": True}.items():
         with pytest.raises(ValueError, match=rf"{name}=.* where this fit has {value}"):
             StyleGAN2Trainer(max_iter=2, checkpoint=path, **SMALL | {name: value}).fit(images)
     with pytest.raises(ValueError, match="c_dim=0 where this fit has 2"):
@@ -286,6 +422,37 @@ def test_a_checkpoint_of_another_configuration_is_refused(images, tmp_path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="not a checkpoint of this trainer"):
         StyleGAN2Trainer(max_iter=1, checkpoint=path, **SMALL).fit(images)
+
+
+def test_a_checkpoint_belongs_to_its_images_labels_and_seed(images, tmp_path):
+    """After a changed split the network of patients who are now held out would be returned."""
+    path = tmp_path / "run.pt"
+    settings = {"checkpoint": path, "max_iter": 2, **SMALL}
+    y = np.arange(12) % 2
+    first = StyleGAN2Trainer(random_state=0, **settings).fit(images, y).generator_
+    for X, labels in [(images[::-1], y), (images[:10], y[:10]), (images, 1 - y)]:
+        with pytest.raises(ValueError, match="other images or labels"):
+            StyleGAN2Trainer(random_state=0, **settings).fit(X, labels)
+    with pytest.raises(ValueError, match="another random_state"):
+        StyleGAN2Trainer(random_state=1, **settings).fit(images, y)
+    assert StyleGAN2Trainer(**settings).fit(images, y).generator_ == first
+
+
+def test_a_damaged_checkpoint_is_refused_whatever_the_damage(images, tmp_path):
+    path = tmp_path / "run.pt"
+    settings = {"checkpoint": path, "random_state": 0, **SMALL}
+    StyleGAN2Trainer(max_iter=1, **settings).fit(images)
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(len(content), size=60):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        with pytest.raises(ValueError, match=r"checkpoint .*(is damaged|is not a checkpoint)"):
+            read_checkpoint(path, torch.device("cpu"))
+    for length in rng.integers(len(content), size=60):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match=r"checkpoint .*(is damaged|is not a checkpoint)"):
+            read_checkpoint(path, torch.device("cpu"))
+    path.write_bytes(content)
+    assert StyleGAN2Trainer(max_iter=2, **settings).fit(images).n_iter_ == 2
 
 
 def test_augmentation_changes_every_image_and_passes_gradients():
@@ -299,11 +466,13 @@ def test_augmentation_changes_every_image_and_passes_gradients():
     assert (x.grad.abs().sum((1, 2, 3)) > 0).all()
 
 
-def test_augmentation_follows_a_discriminator_that_is_too_sure(images):
-    never = StyleGAN2Trainer(max_iter=50, ada_target=None, random_state=0, **SMALL).fit(images)
+def test_augmentation_follows_a_discriminator_that_is_too_sure(images, monkeypatch):
+    monkeypatch.setattr(_trainer, "ADA_TARGET", None)
+    never = StyleGAN2Trainer(max_iter=50, random_state=0, **SMALL).fit(images)
     assert never.history_["augment_p"].max() == 0
-    eager = {"ada_images": 400, "random_state": 1, **SMALL}
-    always = StyleGAN2Trainer(max_iter=100, ada_target=-0.99, **eager).fit(images)
+    monkeypatch.setattr(_trainer, "ADA_TARGET", -0.99)
+    monkeypatch.setattr(_trainer, "ADA_IMAGES", 400)
+    always = StyleGAN2Trainer(max_iter=100, random_state=1, **SMALL).fit(images)
     assert always.history_["augment_p"][-1] > 0.5
 
 

@@ -14,7 +14,7 @@ from latentwalk.utils import check_groups, check_images
 
 
 def check_size(images: NDArray[Any]) -> int:
-    """The side of the images, a power of two."""
+    """Return the side of the images, a power of two."""
     n, _, height, width = images.shape
     if height != width or height < 8 or height & (height - 1):
         near = 2 ** max(round(log2(max(height, width))), 3)
@@ -27,21 +27,20 @@ def check_size(images: NDArray[Any]) -> int:
     return int(height)
 
 
-def check_classes(y: NDArray[Any] | None) -> tuple[NDArray[np.int64] | None, int]:
-    """Labels as int64 and their number."""
+def encode_classes(
+    y: NDArray[Any] | None,
+) -> tuple[NDArray[Any] | None, NDArray[np.int64] | None]:
+    """Return the classes in order, and the number of each row's class; None without labels."""
     if y is None:
-        return None, 0
-    classes, counts = np.unique(y, return_counts=True)
-    if y.dtype.kind not in "iu" or not np.array_equal(classes, np.arange(len(classes))):
-        raise ValueError(
-            f"y has classes {classes.tolist()}; expected integers 0..n_classes-1 without gaps: "
-            "encode them with sklearn.preprocessing.LabelEncoder"
-        )
+        return None, None
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if counts.min() < 2:
+        n_single = int((counts == 1).sum())
         raise ValueError(
-            f"class {classes[counts.argmin()]} of y has one image; expected two or more"
+            f"{n_single} of the {len(classes)} classes of y have one image; expected two or more "
+            "of each class. Subject ids are groups, not classes"
         )
-    return y.astype(np.int64), len(classes)
+    return classes, codes.astype(np.int64)
 
 
 def check_held_out(
@@ -50,7 +49,7 @@ def check_held_out(
     X_val: ArrayLike | None,
     groups_val: ArrayLike | None,
 ) -> HeldOut | None:
-    """The calibration images with the subject codes of both sets, which share no subject."""
+    """Return calibration images and the subject codes of both sets, which share no subject."""
     if X_val is None:
         return None
     val = check_images(X_val, images.shape[1:], name="X_val", lazy=True)

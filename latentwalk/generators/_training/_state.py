@@ -11,6 +11,7 @@ from torch import nn
 
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
 from latentwalk.generators._training._discriminator import Discriminator
+from latentwalk.utils._torch import drawing_from
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -42,8 +43,7 @@ class TrainingState:
         seed: int,
     ) -> None:
         self.config, self.options, self.device = config, options, device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(torch.Generator().manual_seed(seed)):
             self.generator = _channels_last(StyleGAN2(config), device)
             self.discriminator = _channels_last(Discriminator(config), device)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
