@@ -1,0 +1,209 @@
+"""The command as a user runs it: in a process of its own, on folders of small images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import tomllib
+
+import latentwalk as lw
+import numpy as np
+import pytest
+from latentwalk.cli import main
+from latentwalk.cli._app import make_app
+from latentwalk.cli._outcome import code_of
+from latentwalk.cli._record import as_tokens, read_run, write_run
+from latentwalk.utils import to_bytes
+from PIL import Image
+
+from conftest import make_decoder
+
+RNG = np.random.default_rng(0)
+
+
+def write_folder(folder, images):
+    folder.mkdir(parents=True, exist_ok=True)
+    for row, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{row:03}.png")
+    return folder
+
+
+def run(*words):
+    """Exit code, standard output and standard error of the command."""
+    command = [sys.executable, "-m", "latentwalk", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders of members, held-out images, noise, and near-copies of the members."""
+    root = tmp_path_factory.mktemp("folders")
+    members, holdout, noise = RNG.integers(1, 255, (3, 40, 16, 16), dtype=np.uint8)
+    near = members + RNG.integers(-1, 2, members.shape)
+    sets = {"members": members, "holdout": holdout, "noise": noise, "near": near.astype(np.uint8)}
+    return {name: write_folder(root / name, images) for name, images in sets.items()}
+
+
+def audit_words(folders, synthetic, *more):
+    sets = {"members": "members", "holdout": "holdout", "synthetic": synthetic}
+    return ["audit", *(f"--{name}={folders[where]}" for name, where in sets.items()), *more]
+
+
+def test_two_folders_are_audited_whoever_made_the_images(folders, tmp_path):
+    out = tmp_path / "audit"
+    code, text, errors = run(*audit_words(folders, "near", f"--out={out}"))
+    assert (code, errors) == (2, "")
+    assert "LEAK" in text
+    assert {f.name for f in out.iterdir()} == {"report.html", "report.json", "run.toml"}
+    code, text, _ = run(*audit_words(folders, "noise", "--json"))
+    found = json.loads(text)
+    assert code == found["exit_code"] == 1
+    assert found["verdict"] == "UNDERPOWERED"
+    assert found["sets"]["n_members"] == 40
+
+
+def test_patients_come_from_a_table(folders, tmp_path, capsys):
+    table = tmp_path / "patients.csv"
+    with table.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["file", "subject"])
+        rows.writerows([f"{row:03}", f"p{row // 2}"] for row in range(40))
+    # the same names in both folders: members and held-out share patients
+    assert main(audit_words(folders, "noise", f"--groups={table}")) == 3
+    shown = capsys.readouterr()
+    assert "subjects" in shown.err
+    assert "p1" not in shown.err
+    table.write_text("file,subject\n000,p0\n")
+    assert main(audit_words(folders, "noise", f"--groups={table}")) == 3
+    assert "--groups has no row for 39 of 40 images" in capsys.readouterr().err
+
+
+def test_a_run_is_repeated_from_its_toml(folders, tmp_path, capsys):
+    out = tmp_path / "audit"
+    words = audit_words(folders, "near", f"--out={out}", "--seed=3", "--features=pixels")
+    assert main(words) == 2
+    record = out / "run.toml"
+    content = tomllib.loads(record.read_text())
+    assert content["verb"] == "audit"
+    assert content["options"]["seed"] == 3
+    assert content["options"]["members"] == str(folders["members"])
+    first = (out / "report.json").read_text()
+    record.write_text(record.read_text().replace(str(out), str(tmp_path / "again")))
+    capsys.readouterr()
+    assert main(["repeat", str(record)]) == 2
+    assert (tmp_path / "again" / "report.json").read_text() == first
+    assert main(["repeat", str(folders["members"] / "000.png")]) == 3
+    (tmp_path / "other.toml").write_text("a = 1\n")
+    assert main(["repeat", str(tmp_path / "other.toml")]) == 3
+    assert "was not written by latentwalk" in capsys.readouterr().err
+
+
+def test_a_network_is_trained_and_released_for_the_same_patients(tmp_path, capsys):
+    generator = lw.Generator.from_module(
+        make_decoder(), w_dim=6, image_shape=(1, 8, 8), output_range=(-0.2, 0.2)
+    )
+    images = to_bytes(generator.sample(80, random_state=0)[0])
+    for row, image in enumerate(images):
+        label = ("healthy", "ill")[row % 2]
+        write_folder(tmp_path / "scans" / label / f"patient-{row}", [image[0]])
+    data = [tmp_path / "scans", "--size=8", "--levels=label", "--levels=subject", "--quiet"]
+    data = list(map(str, data))
+    small = ["latent_dim=8", "channel_max=8", "batch_size=4"]
+    net = tmp_path / "net"
+    train = ["train", *data, f"--out={net}", "--max-iter=2", *(f"--set={s}" for s in small)]
+    assert main(train) == 0
+    network = net / "network.safetensors"
+    assert network.is_file()
+    assert str(network) in capsys.readouterr().out
+
+    quick = [
+        "invert__encoder_iter=5",
+        "invert__max_iter=2",
+        "walk__max_iter=2",
+        "walk__n_points=16",
+    ]
+    release = ["release", *data, f"--network={network}", "--k=3", *(f"--set={s}" for s in quick)]
+    assert main([*release, f"--out={tmp_path / 'other'}", "--seed=1"]) == 3
+    assert "--seed differs from that of the network's training" in capsys.readouterr().err
+    code, text, errors = run(*release, f"--out={tmp_path / 'out'}", "--allow=a test", "--json")
+    assert code in (0, 1, 2), errors
+    found = json.loads(text)
+    assert found["exit_code"] == code == code_of(found["audit"]["verdict"])
+    assert found["audit"]["sets"]["n_members"] == 40
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {"release", "audit", "run.toml"}
+    labels = (tmp_path / "out" / "release" / "labels.csv").read_text()
+    assert "healthy" in labels
+    assert not any("patient-" in f.read_text() for f in (tmp_path / "out").rglob("*.json"))
+
+    elsewhere = network.rename(tmp_path / "alone.safetensors")
+    moved = ["release", *data, f"--network={elsewhere}", f"--out={tmp_path / 'third'}"]
+    assert main(moved) == 3
+    assert "tells which patients it was trained on" in capsys.readouterr().err
+
+
+def test_a_network_is_inspected(tmp_path):
+    sheet = tmp_path / "sheet.png"
+    network = lw.datasets.dermoscopy_generator_path()
+    code, text, _ = run("inspect", network, f"--sheet={sheet}", "--json")
+    assert code == 0
+    assert json.loads(text)["image_shape"] == [3, 32, 32]
+    with Image.open(sheet) as image:
+        assert image.size == (8 * 32, 4 * 32)
+
+
+def test_help_imports_no_torch():
+    code = (
+        "import sys; from latentwalk.cli import main; main(['--help']); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "Unknown command"),
+        (["audit", "--members=a"], "holdout"),
+        (["inspect", "absent.pkl"], "absent.pkl"),
+        (["release", "a", "--network=b", "--out=c"], "--size"),
+        (["release", "a", "--network=b", "--out=c", "--size=8", "--set=x"], "run.toml"),
+    ],
+)
+def test_errors_are_one_line_and_code_3(words, message, capsys):
+    assert main(words) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("latentwalk: ")
+    assert message in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_help_says_what_the_verbs_are_for(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for verb in ("demo", "train", "release", "audit", "inspect", "repeat"):
+        assert verb in shown
+        assert main([verb, "--help"]) == 0
+    assert "Exit codes" in shown
+    assert main(["--version"]) == 0
+
+
+def test_a_record_gives_the_words_back(tmp_path):
+    words = ["release", "scans", "--network=n", "--out=o", "--size=8", "--levels=label", "--k=3"]
+    words += ["--k=5", "--ladder", "--set=walk__max_iter=2"]
+    verb, bound, _ = make_app().parse_args(words)
+    write_run(tmp_path, verb.__name__, bound.arguments)
+    verb_again, again, _ = make_app().parse_args(as_tokens(read_run(tmp_path / "run.toml")))
+    assert verb_again is verb
+    for name, value in bound.arguments.items():
+        expected = value.resolve() if name in ("folder", "network", "out") else value
+        assert again.arguments[name] == expected, name
+
+
+def test_exit_codes():
+    verdicts = ["NO EVIDENCE", "SIGNAL", "UNDERPOWERED", None, "LEAK", "INVALID"]
+    assert [code_of(v) for v in verdicts] == [0, 1, 1, 1, 2, 3]
