@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import latentwalk as lw
@@ -30,14 +30,19 @@ import numpy as np
 import torch
 from latentwalk.datasets import dermoscopy_generator_path
 from latentwalk.features import LPIPSFeatures
+from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import resolve_device, resolve_precision, to_numpy
-from latentwalk.utils._guides import Guide, freeze_guide
-from latentwalk.walking._engine import WalkEngine, path_latents
+from latentwalk.utils import resolve_device, to_numpy
+from latentwalk.utils._guides import freeze_guide
+from latentwalk.walking import _optimise
 from latentwalk.walking._examine import Examiner
+from latentwalk.walking._guides import Guides
 from latentwalk.walking._losses import PLAN_IDENTITY_WEIGHT, Objective, uniform_divergence
+from latentwalk.walking._optimise import Schedule, Walk, walk_paths
+from latentwalk.walking._problem import WalkProblem
 from latentwalk.walking._repulsion import make_repulsion
 from latentwalk.walking._selection import select_points
+from latentwalk.walking._sine_basis import path_points
 from sklearn.utils import check_random_state
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -45,36 +50,33 @@ from common import load_real
 
 N_POINTS = 50
 CHUNK = 4
-PLAN = {"max_iter": 50, "points_per_step": 4, "learning_rate": 0.2}
-WORST = {
-    "objective": Objective("worst-point"),
-    "max_iter": 20,
-    "learning_rate": 0.05,
-    "points_per_step": 4,
-}
+N_MODES = 16
+PLAN, WORST = Objective("plan"), Objective("worst-point")
 HEAVY = Objective("worst-point", identity_weight=4.0)
+SHORT = {"objective": WORST, "schedule": Schedule(20, 4, 0.05)}
 VARIANTS = {
-    "ours, plan, 50 steps x 4 points": PLAN,
-    "  25 steps, learning_rate=0.1": PLAN | {"max_iter": 25, "learning_rate": 0.1},
-    "ours, worst-point, 20 x 4": WORST,
-    "  identity_weight=4": WORST | {"objective": HEAVY},
-    "  repulsion=1": WORST | {"repulsion": 1.0},
-    "  repulsion=10": WORST | {"repulsion": 10.0},
-    "  repulsion=10, no identity guide": WORST | {"repulsion": 10.0, "identity": None},
+    "ours, plan, 50 steps x 4 points": {"schedule": Schedule(50, 4, 0.2)},
+    "  25 steps, rate 0.1": {"schedule": Schedule(25, 4, 0.1)},
+    "ours, worst-point, 20 x 4": SHORT,
+    "  identity_weight=4": SHORT | {"objective": HEAVY},
+    "  repulsion=1": SHORT | {"repulsion": 1.0},
+    "  repulsion=10": SHORT | {"repulsion": 10.0},
+    "  repulsion=10, no identity guide": SHORT | {"repulsion": 10.0, "identity": False},
 }
-SIX = {"max_iter": 100, "points_per_step": 6, "learning_rate": 0.2}
-EIGHT = SIX | {"points_per_step": 8}
-FEW = dict(list(VARIANTS.items())[:3]) | {"ours, plan, 100 steps x 8 points": EIGHT}
+SIX = {"schedule": Schedule(100, 6, 0.2)}
+FEW = dict(list(VARIANTS.items())[:3])
+FEW["ours, plan, 100 steps x 8 points"] = {"schedule": Schedule(100, 8, 0.2)}
 ABLATION = {
     "plan, 100 steps x 6 points": SIX,
-    "  all 48 points in each step": SIX | {"points_per_step": 48},
+    "  all 48 points in each step": {"schedule": Schedule(100, 48, 0.2)},
     "  all 48 modes": SIX | {"n_modes": 48},
-    "  L-BFGS, 20 evaluations": SIX | {"solver": "lbfgs", "max_iter": 20},
+    "  L-BFGS, 20 evaluations": {"solver": "lbfgs"},
     "  float32": SIX | {"precision": "float32"},
-    "  50 steps x 4 points": PLAN,
-    "  25 steps x 4 points": PLAN | {"max_iter": 25},
-    "  50 steps, learning_rate=0.1": PLAN | {"learning_rate": 0.1},
+    "  50 steps x 4 points": {"schedule": Schedule(50, 4, 0.2)},
+    "  25 steps x 4 points": {"schedule": Schedule(25, 4, 0.2)},
+    "  50 steps, rate 0.1": {"schedule": Schedule(50, 4, 0.1)},
 }
+_optimise.TOLERANCE = 0.0  # no path leaves early: all of them take as many steps
 
 
 class Pair(NamedTuple):
@@ -89,8 +91,7 @@ class Context:
     """What every walk and its figures need."""
 
     generator: lw.Generator
-    identity: Guide
-    label: Guide | None
+    guides: Guides
     examiner: Examiner
     judge: Examiner
     lpips: ExactNeighbors
@@ -124,10 +125,10 @@ def published(context, pair, checkpoints):
 def guide_loss(context, latents, target):
     """The published identity and class terms of one chunk."""
     images = context.generator.synthesis(latents)
-    divergence = uniform_divergence(context.identity.log_proba(images)).mean()
+    divergence = uniform_divergence(context.guides.identity.log_proba(images)).mean()
     loss = PLAN_IDENTITY_WEIGHT * divergence
-    if context.label is not None:
-        loss = loss - context.label.log_proba(images)[:, target].mean()
+    if context.guides.label is not None:
+        loss = loss - context.guides.label.log_proba(images)[:, target].mean()
     return loss
 
 
@@ -149,38 +150,66 @@ def clock(device):
     return time.perf_counter()
 
 
-def make_engine(context, *, repulsion=0.0, identity=True, precision="auto", **changes):
-    """Our optimiser with its settings."""
-    settings = {
-        "objective": Objective("plan"),
-        "n_modes": 16,
-        "solver": "adam",
-        "tol": 0.0,
-        "seed": 0,
-    }
-    return WalkEngine(
-        context.generator.decode,
-        context.identity if identity else None,
-        context.label,
-        n_points=N_POINTS,
-        batch_size="auto",
-        device=context.device,
-        verbose=False,
+def make_walk(
+    context, *, objective=PLAN, schedule=None, repulsion=0.0, identity=True, precision="auto"
+):
+    """Our walk with its settings; without an identity guide by the repulsion alone."""
+    guides = context.guides
+    return Walk(
+        context.generator.using(precision=precision),
+        guides if identity else replace(guides, identity=None),
+        objective,
+        schedule or Schedule(100, 6, 0.2),
+        seed=0,
         repulsion=make_repulsion(context.examiner.neighbors, repulsion),
-        precision=resolve_precision(precision, context.device),
-        **(settings | changes),
     )
 
 
-def ours(engine, pairs):
+def ours(walk, pairs, n_modes=N_MODES, solver="adam"):
     """Paths of a batch of pairs, and seconds a path."""
     ends = np.stack([pair.ends for pair in pairs])
-    targets = None if engine.label is None else np.array([pair.target for pair in pairs])
-    start = clock(engine.device)
-    zero = np.zeros((len(ends), engine.n_modes, ends.shape[2]), np.float32)
-    walked = engine.walk(ends, targets, zero)[0]
-    seconds = (clock(engine.device) - start) / len(ends)
-    return path_latents(ends, walked, np.linspace(0, 1, N_POINTS), N_POINTS), seconds
+    codes = np.array([pair.target for pair in pairs])
+    start = clock(walk.generator.device)
+    zero = np.zeros((len(ends), n_modes, ends.shape[2]), np.float32)
+    if solver == "lbfgs":
+        walked = lbfgs(walk, ends, codes, zero)
+    else:
+        walked = walk_paths(walk, ends, codes, zero, N_POINTS)[0]
+    seconds = (clock(walk.generator.device) - start) / len(ends)
+    times = torch.linspace(0, 1, N_POINTS)
+    points = path_points(torch.as_tensor(ends), torch.as_tensor(walked), times, N_POINTS)
+    return to_numpy(points), seconds
+
+
+def lbfgs(walk, ends, codes, start, max_iter=20):
+    """L-BFGS on all inner points of one path after the other: they would share a line search."""
+    device = walk.generator.device
+    targets = walk.guides.targets(codes)
+    problem = WalkProblem(
+        walk.decode,
+        walk.guides,
+        walk.objective,
+        torch.as_tensor(ends, device=device),
+        None if targets is None else torch.as_tensor(targets, device=device),
+        N_POINTS,
+        512,
+    )
+    times = torch.linspace(0, 1, N_POINTS, device=device)[1:-1]
+    parts = []
+    for path in torch.arange(len(ends), device=device).split(1):
+        current = torch.as_tensor(start, device=device)[path].clone().requires_grad_()
+        solver = torch.optim.LBFGS(
+            [current], max_iter=max_iter, max_eval=max_iter, line_search_fn="strong_wolfe"
+        )
+
+        def closure(path=path, current=current):
+            value = problem.value(path, current, times).sum()
+            current.grad = torch.autograd.grad(value, current)[0]
+            return value.detach()
+
+        solver.step(closure)
+        parts.append(current.detach())
+    return to_numpy(torch.cat(parts))
 
 
 def make_pairs(generator, n_pairs, k, seeds):
@@ -202,11 +231,14 @@ def figures(context, paths):
     inner = np.asarray(paths)[:, 1:-1]
     flat = inner.reshape(-1, inner.shape[2])
     shape = inner.shape[:2]
-    measured = context.examiner.measure(flat, None).reshape(*shape, 3)
-    judged = context.judge.measure(flat, None).reshape(*shape, 3)
-    seen = LPIPSFeatures(device=context.device).fit_transform(context.examiner.images(flat))
-    lpips = np.square(context.lpips.kneighbors(seen)[0][:, 0]).reshape(shape)
-    return np.stack([measured[..., 0], judged[..., 0], measured[..., 2], lpips])
+    codes = np.zeros(len(flat), np.intp)
+    measured = context.examiner.measure(flat, codes)
+    judged = context.judge.measure(flat, codes)
+    images = decode_latents(context.generator, flat)
+    seen = LPIPSFeatures(device=context.device).fit_transform(images)
+    lpips = np.square(context.lpips.kneighbors(seen)[0][:, 0])
+    columns = [measured.identity, judged.identity, measured.distance, lpips]
+    return np.stack([column.reshape(shape) for column in columns])
 
 
 def released(found, k, selection):
@@ -263,21 +295,22 @@ def compare(title, context, pairs, variants, steps):
         seconds = float(np.mean([run[step][1] for run in runs]))
         name = f"published, {step} steps"
         baselines[step] = report(name, paths, seconds, context, pairs, baselines, "uniform")
-    for name, changes in variants.items():
-        engine = make_engine(context, **changes)
-        paths, seconds = ours(engine, pairs)
-        selection = "uniform" if engine.identity is None else "safest"
+    for name, settings in variants.items():
+        how = {key: value for key, value in settings.items() if key in ("n_modes", "solver")}
+        walk = make_walk(context, **{k: v for k, v in settings.items() if k not in how})
+        paths, seconds = ours(walk, pairs, **how)
+        selection = "uniform" if walk.guides.identity is None else "safest"
         report(name, paths, seconds, context, pairs, baselines, selection)
 
 
 def throughput(context, pairs, peak):
     """Print paths a second of a large batch, and the share of the chip's limit that they are."""
-    engine = make_engine(context, **PLAN)
+    walk = make_walk(context, schedule=Schedule(50, 4, 0.2))
     with FlopCounterMode(display=False) as counter:
-        ours(engine, pairs[:1])
+        ours(walk, pairs[:1])
     many = pairs * -(-256 // len(pairs))
-    ours(engine, many)
-    rate = 1 / ours(engine, many)[1]
+    ours(walk, many)
+    rate = 1 / ours(walk, many)[1]
     share = (
         "" if peak is None else f", {100 * rate * counter.get_total_flops() / peak / 1e12:.2f} %"
     )
@@ -315,14 +348,14 @@ def prepare(args, device):
     if generator.n_classes:
         fitted = lw.LabelClassifier(max_iter=args.guide_epochs, **training).fit(X, y)
         label = freeze_guide(fitted, "label", generator.image_shape, device)
-    other = nets.pop("own" if args.guide == "lpips" else "lpips")
-    identity = nets[args.guide]
-    looks = {"device": device, "batch_size": "auto", "verbose": False}
-    examiner = Examiner(generator.decode, identity, label, X, **looks)
-    judge = Examiner(generator.decode, other, None, X, **looks)
+    other = Guides(nets.pop("own" if args.guide == "lpips" else "lpips"))
+    logits = None if label is None else np.arange(generator.n_classes)
+    guides = Guides(nets[args.guide], label, logits)
+    examiner = Examiner(generator, guides, X, verbose=False)
+    judge = Examiner(generator, other, X, verbose=False)
     lpips = ExactNeighbors(LPIPSFeatures(device=device).fit_transform(X))
     print(f"{len(np.unique(groups))} subjects, guide {args.guide}, {N_POINTS} points, {device}")
-    return Context(generator, identity, label, examiner, judge, lpips, device, args.k)
+    return Context(generator, guides, examiner, judge, lpips, device, args.k)
 
 
 def parse():
