@@ -1,11 +1,11 @@
 """
-==========================================
-A guided path beside the straight line
-==========================================
+=====================================
+A guided path and the straight line
+=====================================
 
 Groups of handwritten digits of one class are averaged in the latent space of a small decoder, and
-the averages are joined by paths: first straight lines, then walks that an identity classifier keeps
-away from everybody. The decoder is the linear one of a principal component analysis, so that this
+the averages are joined by paths: first straight lines, then walks on which an identity classifier
+is to recognise nobody. The decoder is the linear one of a principal component analysis, so that this
 runs in seconds; a trained generator takes its place in practice.
 """
 
@@ -50,8 +50,8 @@ W_syn = walker.fit_transform(prototypes, y, X_real=X)
 straight = lw.GuidedWalker(
     generator, identity, label, n_points=30, objective="linear", random_state=0
 ).fit(prototypes, y, X_real=X)
-for name, found in (("straight line", straight), ("walk", walker)):
-    worst = found.path_identity_[:, 1:-1].max(axis=1)
+for name, fitted in (("straight line", straight), ("walk", walker)):
+    worst = fitted.path_identity_[:, 1:-1].max(axis=1)
     print(f"{name}: highest identity posterior of a path, median {np.median(worst):.4f}")
 print(f"released points: {walker.released_identity_.max():.4f} at most")
 

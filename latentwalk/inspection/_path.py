@@ -1,4 +1,4 @@
-"""One path of a walk, beside the straight line."""
+"""One path of a walk, compared with the straight line."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ CURVES = {
 class PathDisplay:
     """What the guides see along a walked path and along the straight line, with their images.
 
-    Build it with `from_estimator`. The figure shows images that come from private prototypes, and
-    the ends are the prototypes themselves: it is for internal use.
+    Build it with `from_estimator`. Posteriors are drawn from 0 to 1 and distances from 0, so that a
+    small change looks small. The images come from private prototypes, and the ends are the
+    prototypes themselves: the figure is for internal use.
 
     Parameters
     ----------
@@ -35,9 +36,9 @@ class PathDisplay:
     figure_ : matplotlib Figure
         The figure.
     axes_ : ndarray of matplotlib Axes
-        A plot a figure, then a strip a path.
+        One for each measured figure, then one for the strip of each path.
     lines_ : dict of dict of matplotlib Line2D
-        As `curves`.
+        The lines, by the keys of `curves`.
 
     Examples
     --------
@@ -78,7 +79,7 @@ class PathDisplay:
         walker : GuidedWalker
             Fitted.
         path : int, default=0
-            Which one.
+            Number of the path.
         X_real : array-like of shape (n_real, n_channels, height, width), default=None
             The real images, for the distance.
         n_images : int, default=10
@@ -108,12 +109,12 @@ class PathDisplay:
             for name, W in latents.items()
         }
         curves = {
-            curve: {name: found[curve] for name, found in figures.items()}
+            curve: {name: measured[curve] for name, measured in figures.items()}
             for curve in CURVES
             if not np.isnan(figures["guided"][curve]).any()
         }
         shown = np.linspace(0, len(guided) - 1, min(n_images, len(guided))).round().astype(int)
-        strips = {name: found["images"][shown] for name, found in figures.items()}
+        strips = {name: measured["images"][shown] for name, measured in figures.items()}
         return cls(times, curves, strips).plot(figure=figure)
 
     def plot(self, figure: Any = None) -> Self:
@@ -141,7 +142,8 @@ class PathDisplay:
             self.lines_[curve] = {
                 name: axis.plot(self.times, row, label=name)[0] for name, row in values.items()
             }
-            axis.set(ylabel=CURVES[curve].replace(" of ", "\nof ").replace(" to ", "\nto "))
+            label = CURVES[curve].replace(" of ", "\nof ").replace(" to ", "\nto ")
+            axis.set(ylabel=label, ylim=(0, None if curve == "distance" else 1))
         if self.curves:
             self.axes_[0].legend()
         strips = self.axes_[len(self.curves) :]

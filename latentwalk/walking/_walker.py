@@ -83,7 +83,7 @@ nn.Module
         Weights of the terms of "worst-point"; that of the path's length is 1.
     repulsion : float, default=0.0
         Weight of a further term of "worst-point", for collections with too many subjects for an
-        identity classifier, besides one or in its place: the mean over the points of
+        identity classifier, with one or in its place: the mean over the points of
         ``max(0, 1 - d / m)``, with d the root mean square pixel difference to the nearest image of
         `X_real` and m the median of these images' own nearest distances. Needs `X_real`.
     selection : {"safest", "uniform"}, default="safest"

@@ -36,6 +36,9 @@ def test_the_guided_curves_are_the_walkers_figures(walker):
     np.testing.assert_allclose(guided, walker.path_class_proba_[3], rtol=1e-5)
     assert np.abs(guided - linear)[1:-1].max() > 1e-4
     assert display.strips["guided"].shape == (4, 3, 8, 8)
+    assert [axis.get_ylim() for axis in display.axes_[:2]] == [(0, 1)] * 2
+    low, high = display.axes_[2].get_ylim()
+    assert low == 0 and high > display.curves["distance"]["guided"].max()
     assert len(display.axes_) == 5
     plt.close("all")
 
