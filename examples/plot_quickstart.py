@@ -214,7 +214,7 @@ lw.write_release(
     licence="research only, as the PH2 images that the patches were cut from",
 )
 shutil.rmtree(cache)
-print(f"{folder}/release: the synthetic set.  {folder}/audit/report.html: the audit (internal)")
+print("release: the synthetic set.  audit/report.html: the audit (internal)")
 print(f"{time.time() - started:.0f} s in all")
 
 # %%
