@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -385,6 +386,132 @@ def test_small_files_that_unpack_to_large_ones(name, strict, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         load_generator(path, strict=strict)
     assert len(str(caught.value)) < 1000
+
+
+# in a process of its own, with little memory: what is tested may take the process
+READ = """
+import resource, sys
+from time import process_time
+import torch
+from latentwalk import load_generator
+resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
+start = process_time()
+try:
+    load_generator(sys.argv[1])
+except ValueError as error:
+    print(error)
+print("seconds", process_time() - start)
+"""
+
+
+def read_apart(path, seconds=30.0):
+    """Return the message of the error, once it came in time and as a ValueError."""
+    command = [sys.executable, "-c", READ, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    message, _, took = done.stdout.strip().rpartition("\n")
+    assert float(took.split()[1]) < seconds
+    assert len(message) < 1500
+    return message
+
+
+def archive_of(data, path, **entries):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", data)
+        for name, content in entries.items():
+            archive.writestr(f"a/{name}", content)
+
+
+def test_a_storage_type_nested_two_million_deep_does_not_take_the_process(tmp_path):
+    """Hashing it would exhaust the stack, which nothing catches."""
+    deep = b")" + b"\x85" * 2_000_000
+    pid = b"(X\x07\x00\x00\x00storage(X\x05\x00\x00\x00torch" + deep
+    pid += b"tX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ."
+    archive_of(b"\x80\x02" + pid, tmp_path / "deep.pt")
+    assert "nested more than 100 deep" in read_apart(tmp_path / "deep.pt")
+
+
+@pytest.mark.parametrize("depth", [40, 90])
+def test_a_storage_type_of_shared_pairs_is_not_hashed(depth, tmp_path):
+    """Within the depth that is allowed, a hash would take 2^depth steps."""
+    pairs = b")" + b"2\x86" * depth
+    pid = b"(X\x07\x00\x00\x00storage(X\x05\x00\x00\x00torch" + pairs
+    pid += b"tX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ."
+    archive_of(b"\x80\x02" + pid, tmp_path / "pairs.pt")
+    assert "storage of an unknown type" in read_apart(tmp_path / "pairs.pt")
+
+
+def test_a_dtype_code_of_shared_pairs_is_not_printed(tmp_path):
+    pairs = b")" + b"2\x86" * 60
+    dtype = b"cnumpy\ndtype\n" + pairs + b"\x85R"
+    content = b"\x80\x02cnumpy._core.multiarray\nscalar\n" + dtype + b"C\x08" + bytes(8)
+    (tmp_path / "code.pkl").write_bytes(content + b"\x86R.")
+    assert "a numpy scalar that is not a number" in read_apart(tmp_path / "code.pkl")
+
+
+def test_one_module_under_thousands_of_names_is_not_read_for_each(tmp_path):
+    tree, tensor = official_tree(make_state()), torch.zeros(1)
+    parameters = {f"p{i}": tensor for i in range(20_000)}
+    shared = Persistent("Layer", {"_parameters": parameters})
+    tree.state["_modules"] |= {f"m{i}": shared for i in range(9_980)}
+    (tmp_path / "many.pkl").write_bytes(dumps({"G_ema": tree}))
+    assert (tmp_path / "many.pkl").stat().st_size < 2_000_000
+    assert "more than its own size" in read_apart(tmp_path / "many.pkl")
+
+
+def test_empty_children_are_not_walked_for_each_of_thousands(tmp_path):
+    tree = official_tree(make_state())
+    empty = {f"e{i}": None for i in range(100_000)}
+    shared = Persistent("Layer", {"_modules": empty})
+    tree.state["_modules"] |= {f"m{i}": shared for i in range(9_980)}
+    (tmp_path / "empty.pkl").write_bytes(dumps({"G_ema": tree}))
+    assert "more than its own size" in read_apart(tmp_path / "empty.pkl")
+
+
+def test_a_storage_is_read_once_for_all_its_tensors(tmp_path):
+    """A million numbers in one storage, and a thousand tensors of one number each in it."""
+    numbers = torch.zeros(2_000_000)
+    state = rosinality_state(make_state())
+    state |= {f"extra{i}": numbers[i : i + 1] for i in range(3000)}
+    torch.save({"g_ema": state}, tmp_path / "shared.pt")
+    assert "extra" in read_apart(tmp_path / "shared.pt", seconds=10)
+
+
+def test_entries_of_an_archive_that_overlap_are_bounded(tmp_path):
+    path = tmp_path / "overlap.pt"
+    torch.save({"g_ema": rosinality_state(make_state()) | {"x": torch.zeros(500_000)}}, path)
+    with zipfile.ZipFile(path) as archive:
+        (large,) = [i for i in archive.infolist() if i.file_size == 2_000_000]
+    content = bytearray(path.read_bytes())
+    # the directory sends every other storage to the large one
+    entry, start = b"PK\x01\x02", 0
+    while (start := content.find(entry, start)) >= 0:
+        length = int.from_bytes(content[start + 28 : start + 30], "little")
+        if b"/data/" in content[start + 46 : start + 46 + length]:
+            content[start + 20 : start + 28] = (2_000_000).to_bytes(4, "little") * 2
+            content[start + 42 : start + 46] = large.header_offset.to_bytes(4, "little")
+        start += 4
+    path.write_bytes(content)
+    assert "was not opened" in read_apart(path)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        (0, (1,), (2**70,)),
+        (0, (1, 7), (2**1000, 1)),
+        (0, (0, 2**62), (1, 1)),
+        (0, (0, 2**19, 2**19, 2**19, 2**19), (1,) * 5),
+        (2**900, (0,), (1,)),
+    ],
+)
+def test_huge_strides_and_sizes_raise_no_raw_error(view, tmp_path):
+    tree = official_tree(make_state())
+    storage = Call(torch.storage._load_from_bytes, storage_stream(7, bytes(28)))
+    tree.state["_modules"]["mapping"].state["_buffers"]["w_avg"] = rebuilt(storage, *view)
+    (tmp_path / "network.pkl").write_bytes(dumps({"G_ema": tree}))
+    with pytest.raises(ValueError, match=r"network\.pkl was not opened"):
+        load_generator(tmp_path / "network.pkl")
 
 
 def test_one_tensor_does_not_stand_for_many(tmp_path):

@@ -182,7 +182,7 @@ def test_a_record_takes_state_only_if_it_says_so():
 
 
 def test_a_key_nested_a_million_deep_does_not_exhaust_the_stack():
-    with pytest.raises(RefusedError, match="as a key"):
+    with pytest.raises(RefusedError, match=r"as a key|nested more than"):
         read(b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.")
 
 

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.utils._torch import drawing_from
 
 State = Mapping[str, NDArray[np.float32]]
 N_MEAN_SAMPLES = 10_000
 MAX_GROWTH = 10
+MAX_SIZE, MAX_NUMBER = 2**31, 1e30  # of a width, and of a factor
 
 
 def build_network(config: StyleGAN2Config, state: State) -> StyleGAN2:
@@ -40,7 +42,8 @@ def build_network(config: StyleGAN2Config, state: State) -> StyleGAN2:
     """
     _check_config(config, len(state))
     _check_size(config, sum(array.size for array in state.values()))
-    with torch.random.fork_rng(devices=[]):
+    # weights that are overwritten: torch's global generator stays as it is
+    with drawing_from(torch.Generator()):
         network = StyleGAN2(config)
     _check_shapes({k: tuple(v.shape) for k, v in network.state_dict().items()}, state)
     broken = [name for name, array in state.items() if not np.isfinite(array).all()]
@@ -63,13 +66,15 @@ def mean_latent(network: StyleGAN2) -> NDArray[np.float32]:
 
 
 def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
+    if not isinstance(config.channels, tuple) or not isinstance(config.resample_filter, tuple):
+        raise ValueError("its configuration is impossible: channels and filter are no lists")
     sizes = [*config.channels, config.img_channels, config.z_dim, config.w_dim]
     counts = [config.c_dim + 1, config.mapping_layers]
     numbers = [config.mapping_lr, *config.resample_filter]
     numbers += [] if config.conv_clamp is None else [config.conv_clamp]
     right = (
-        all(type(size) is int and size > 0 for size in [*sizes, *counts])
-        and all(isinstance(number, int | float) and np.isfinite(number) for number in numbers)
+        all(type(size) is int and 0 < size < MAX_SIZE for size in [*sizes, *counts])
+        and all(isinstance(n, int | float) and abs(n) < MAX_NUMBER for n in numbers)
         and 1 <= len(config.channels) <= n_tensors
         and config.mapping_layers <= n_tensors
         and config.mapping_lr > 0
@@ -79,7 +84,7 @@ def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
         and sum(config.resample_filter) != 0
     )
     if not right:
-        raise ValueError(f"its configuration is impossible: {config}")
+        raise ValueError(f"its configuration is impossible: {str(config)[:500]}")
 
 
 def _check_size(config: StyleGAN2Config, n_numbers: int) -> None:

@@ -17,13 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.generators._reading._official_names import OFFICIAL, ModuleRecord
-from latentwalk.generators._reading._restricted_pickle import (
-    PickleMachine,
-    RefusedError,
-    Stub,
-    some_names,
-)
+from latentwalk.generators._reading._budget import Budget
+from latentwalk.generators._reading._official_names import OFFICIAL, ModuleRecord, as_dict
+from latentwalk.generators._reading._refused import RefusedError
+from latentwalk.generators._reading._restricted_pickle import PickleMachine, Stub, some_names
 from latentwalk.generators._reading._torch_records import TensorRecord, read_tensors
 from latentwalk.generators._stylegan2 import SQRT2, StyleGAN2Config
 
@@ -31,7 +28,9 @@ MAX_DEPTH, MAX_MODULES, MAX_TAPS = 8, 10_000, 64
 State = dict[str, NDArray[np.float32]]
 
 
-def read_official(content: bytes, *, strict: bool = True) -> tuple[StyleGAN2Config, State]:
+def read_official(
+    content: bytes, budget: Budget, *, strict: bool = True
+) -> tuple[StyleGAN2Config, State]:
     """Return configuration and tensors of G_ema in an official pickle.
 
     Raises
@@ -39,17 +38,17 @@ def read_official(content: bytes, *, strict: bool = True) -> tuple[StyleGAN2Conf
     RefusedError
         When the file names anything unknown, has no G_ema, or holds another kind of network.
     """
-    top = PickleMachine(OFFICIAL, strict=strict).load(BytesIO(content))
-    modules = dict(_walk(_find_average(top)))
+    top = PickleMachine(OFFICIAL, strict=strict, budget=budget).load(BytesIO(content))
+    modules = dict(_walk(_find_average(top), budget))
     _check_family(modules)
-    tensors = {
-        f"{path}.{name}": tensor
-        for path, module in modules.items()
-        for name, tensor in module.tensors()
-    }
+    tensors = {}
+    for path, module in modules.items():
+        for name, tensor in module.tensors():
+            budget.spend(n_objects=1)  # one module may be in many places
+            tensors[f"{path}.{name}"] = tensor
     config = _config(modules, tensors)
     for path, module in modules.items():
-        _check_attributes(path, module, config)
+        _check_attributes(path, module, tensors.get(f"{path}.weight"), config)
     return config, read_tensors(tensors, len(content))
 
 
@@ -64,8 +63,8 @@ def _find_average(top: Any) -> ModuleRecord:
     raise RefusedError(f"it holds no network under G_ema, but {some_names(top)}")
 
 
-def _walk(root: ModuleRecord) -> Iterator[tuple[str, ModuleRecord]]:
-    """Every module by its path, within bounds: a hostile tree can contain itself."""
+def _walk(root: ModuleRecord, budget: Budget) -> Iterator[tuple[str, ModuleRecord]]:
+    """Give every module with its path, within bounds: a hostile tree can contain itself."""
     waiting = [("", root)]
     for _ in range(MAX_MODULES):
         if not waiting:
@@ -75,6 +74,7 @@ def _walk(root: ModuleRecord) -> Iterator[tuple[str, ModuleRecord]]:
         if path.count(".") >= MAX_DEPTH:
             break
         prefix = f"{path}." if path else ""
+        budget.spend(n_objects=len(as_dict(module.state.get("_modules"))))
         waiting += [(f"{prefix}{name}", child) for name, child in module.children().items()]
     raise RefusedError("its network is nested without end")
 
@@ -140,9 +140,10 @@ def _resolutions(modules: dict[str, ModuleRecord]) -> list[int]:
     return sizes
 
 
-def _check_attributes(path: str, module: ModuleRecord, config: StyleGAN2Config) -> None:
+def _check_attributes(
+    path: str, module: ModuleRecord, weight: TensorRecord | None, config: StyleGAN2Config
+) -> None:
     """Refuse a network whose arithmetic is not the one that is built."""
-    weight = dict(module.tensors()).get("weight")
     fan_in = 1 if weight is None else max(prod(weight.shape[1:]), 1)
     for name, expected in _expected(_role(path), fan_in, config).items():
         found = module.state.get(name, expected)

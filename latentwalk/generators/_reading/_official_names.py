@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from latentwalk.generators._reading._refused import RefusedError
 from latentwalk.generators._reading._restricted_pickle import (
     Allowed,
     Record,
-    RefusedError,
     Stub,
     make_dict,
     make_set,
@@ -82,11 +82,12 @@ class DtypeRecord(Record):
 
 def make_scalar(dtype: Any, content: Any) -> Any:
     """Stand in for numpy's pickled scalars."""
-    if not isinstance(dtype, DtypeRecord) or not re.fullmatch("[fiub][1248]", str(dtype.code)):
+    code = dtype.code if isinstance(dtype, DtypeRecord) else None
+    if not isinstance(code, str) or not re.fullmatch("[fiub][1248]", code):
         raise RefusedError("it holds a numpy scalar that is not a number")
-    if not isinstance(content, bytes) or len(content) != np.dtype(dtype.code).itemsize:
+    if not isinstance(content, bytes) or len(content) != np.dtype(code).itemsize:
         raise RefusedError("it holds a numpy scalar of the wrong length")
-    return np.frombuffer(content, dtype.code)[0].item()
+    return np.frombuffer(content, code)[0].item()
 
 
 def _array_stub(*args: Any) -> Stub:

@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any, NamedTuple, NoReturn
 
+from latentwalk.generators._reading._budget import Budget, Nested
+from latentwalk.generators._reading._refused import RefusedError
+
 Allowed = Mapping[tuple[str, str], Callable[..., Any] | None]
 KeyTypes = (str, bytes, int, float, bool, type(None))
-# what honest files stay far under, and what a small file would need to take all time or memory:
-# bits of an integer, parts of a key, and what calls take in beside the length of the stream
-MAX_BITS, MAX_PARTS, MAX_GROWTH = 1024, 8, 4
-
-
-class RefusedError(ValueError):
-    """The stream holds something that is not part of a generator's weights."""
+# what honest files stay far under: bits of an integer, and parts of a key
+MAX_BITS, MAX_PARTS = 1024, 8
+TICK = 4096  # opcodes between two looks at the clock
 
 
 class Global(NamedTuple):
@@ -81,6 +80,8 @@ class PickleMachine:
         Refuse every other name; otherwise it becomes a `Stub`.
     persistent : callable, default=None
         Takes a persistent id; without one they are refused.
+    budget : Budget, default=None
+        Of the file that the stream is in; None is that of a file of the stream's length.
     """
 
     def __init__(
@@ -89,12 +90,13 @@ class PickleMachine:
         *,
         strict: bool = True,
         persistent: Callable[[Any], Any] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._allowed, self._strict, self._persistent = allowed, strict, persistent
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
-        self._budget = 0
+        self._budget = budget
 
     def load(self, stream: BytesIO) -> Any:
         """Return the value of the stream, which is left after its STOP.
@@ -104,15 +106,19 @@ class PickleMachine:
         RefusedError
             When the stream holds a name or an opcode that is not allowed, or is corrupt.
         """
-        self._budget = MAX_GROWTH * stream.getbuffer().nbytes
+        self._budget = self._budget or Budget(stream.getbuffer().nbytes)
         try:
-            for opcode, arg, _ in pickletools.genops(stream):
+            for i, (opcode, arg, _) in enumerate(pickletools.genops(stream)):
                 self._step(opcode.name, arg)
+                if i % TICK == 0:
+                    self._budget.spend()
             return self._stack.pop()
         except RefusedError:
             raise
         except (ValueError, LookupError, TypeError, OverflowError, MemoryError) as error:
-            raise RefusedError(f"its pickle is truncated or corrupt ({error})") from error
+            raise RefusedError(
+                f"its pickle is truncated or corrupt ({str(error)[:200]})"
+            ) from error
 
     def _step(self, name: str, arg: Any) -> None:
         if name in LITERALS:
@@ -128,7 +134,7 @@ class PickleMachine:
         elif name in EMPTY:
             self._stack.append(EMPTY[name]())
         elif name in TUPLES:
-            self._stack.append(tuple(self._pop(TUPLES[name])))
+            self._stack.append(Nested(self._pop(TUPLES[name])))
         elif name not in IGNORED:
             handler = OPCODES.get(name)
             if handler is None:
@@ -167,7 +173,7 @@ class PickleMachine:
 
     def _tuple(self, arg: Any) -> None:
         items = self._pop_mark()
-        self._stack.append(tuple(items))
+        self._stack.append(Nested(items))
 
     def _list(self, arg: Any) -> None:
         items = self._pop_mark()
@@ -245,11 +251,11 @@ class PickleMachine:
     def _inst(self, arg: str) -> None:
         items = self._pop_mark()
         module, _, name = arg.partition(" ")
-        self._stack.append(self._call(self._check(module, name), tuple(items)))
+        self._stack.append(self._call(self._check(module, name), Nested(items)))
 
     def _obj(self, arg: Any) -> None:
         target, *items = self._pop_mark()
-        self._stack.append(self._call(target, tuple(items)))
+        self._stack.append(self._call(target, Nested(items)))
 
     def _call(self, target: Any, args: Any) -> Any:
         if isinstance(target, Stub):
@@ -269,9 +275,8 @@ class PickleMachine:
 
     def _spend(self, args: tuple[Any, ...]) -> None:
         """Refuse a stream that has the same values copied over and over."""
-        self._budget -= sum(len(arg) for arg in args if hasattr(arg, "__len__"))
-        if self._budget < 0:
-            raise RefusedError("it unpacks to more than its own size")
+        assert self._budget is not None
+        self._budget.spend(n_bytes=sum(len(arg) for arg in args if hasattr(arg, "__len__")))
 
     def _build(self, arg: Any) -> None:
         (state,) = self._pop(1)
@@ -354,4 +359,5 @@ def _check_keys(keys: Iterable[Any]) -> None:
     for key in keys:
         parts = key if isinstance(key, tuple) else (key,)
         if len(parts) > MAX_PARTS or not all(isinstance(part, (*KeyTypes, Stub)) for part in parts):
-            raise RefusedError(f"it has a {type(key).__name__} as a key")
+            what = "tuple" if isinstance(key, tuple) else type(key).__name__
+            raise RefusedError(f"it has a {what} as a key")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentwalk.generators._reading._official import taps
-from latentwalk.generators._reading._restricted_pickle import RefusedError, some_names
+from latentwalk.generators._reading._refused import RefusedError
+from latentwalk.generators._reading._restricted_pickle import some_names
 from latentwalk.generators._reading._torch_records import TensorRecord, read_tensors
 from latentwalk.generators._stylegan2 import StyleGAN2Config
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from io import BytesIO
 from math import prod
 from typing import Any
@@ -15,16 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.generators._reading._budget import Budget
+from latentwalk.generators._reading._refused import RefusedError
 from latentwalk.generators._reading._restricted_pickle import (
     Allowed,
+    Global,
     PickleMachine,
     Record,
-    RefusedError,
     Stub,
     make_dict,
 )
 
 MAX_AXES = 8
+MAX_EMPTY = 2**20  # of an axis beside one without entries
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 STORAGE_TYPES = {
@@ -54,7 +58,7 @@ class Storage(Record):
         return int(self.numel * self.dtype.itemsize)
 
     def array(self) -> NDArray[Any]:
-        """The numbers, shape (numel,)."""
+        """Return the numbers, shape (numel,)."""
         content = b"" if self.read is None else self.read()
         if len(content) != self.nbytes:
             raise RefusedError(
@@ -71,12 +75,14 @@ class TensorRecord(Record):
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any) -> None:
         if not isinstance(storage, Storage) or len(shape) != len(strides):
             raise RefusedError("it has a tensor without a storage")
-        sizes = [offset, *shape, *strides]
-        if len(shape) > MAX_AXES or not all(type(size) is int and size >= 0 for size in sizes):
+        if len(shape) > MAX_AXES or not all(map(_is_count, [offset, *shape, *strides])):
             raise RefusedError("it has a tensor whose shape or strides are no counts")
-        last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        # the stride of an axis of one is never used, and may be any number
+        strides = [s if n > 1 else 0 for n, s in zip(shape, strides, strict=True)]
+        last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n)
         # a stride of 0 would make a huge tensor out of one number
-        if 0 not in shape and (last >= storage.numel or prod(shape) > storage.numel):
+        empty = 0 in shape and max([offset, *shape]) <= max(storage.numel, MAX_EMPTY)
+        if not empty and (last >= storage.numel or not 0 < prod(shape) <= storage.numel):
             raise RefusedError(
                 f"a tensor of shape {tuple(shape)} reaches outside its storage of "
                 f"{storage.numel} numbers"
@@ -85,7 +91,7 @@ class TensorRecord(Record):
         self.shape, self.strides = tuple(shape), tuple(strides)
 
     def numpy(self) -> NDArray[np.float32]:
-        """Its values as contiguous float32.
+        """Return its values as contiguous float32.
 
         Raises
         ------
@@ -96,8 +102,14 @@ class TensorRecord(Record):
             raise RefusedError(f"a tensor of weights holds {self.storage.dtype}, not floats")
         flat = self.storage.array()[self.offset :]
         strides = [s * flat.itemsize for s in self.strides]
+        if 0 in self.shape:
+            raise RefusedError(f"a tensor of weights has shape {self.shape}: it is empty")
         view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
         return np.array(view, dtype=np.float32, order="C")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def read_tensors(
@@ -139,7 +151,9 @@ CHECKPOINT: Allowed = {
 }
 
 
-def read_stream(content: bytes, allowed: Allowed, *, strict: bool = True) -> Any:
+def read_stream(
+    content: bytes, allowed: Allowed, *, strict: bool = True, budget: Budget | None = None
+) -> Any:
     """Return what torch's older stream format holds.
 
     It is five pickles (magic number, version, facts on the system, the value, the storages' keys)
@@ -151,6 +165,7 @@ def read_stream(content: bytes, allowed: Allowed, *, strict: bool = True) -> Any
         For names outside `allowed` and for a stream that is corrupt or ends early.
     """
     stream, storages = BytesIO(content), dict[str, Storage]()
+    budget = budget or Budget(len(content))
     if PickleMachine({}).load(stream) != MAGIC_NUMBER:
         raise RefusedError("a storage in it is not a torch stream")
     if PickleMachine({}).load(stream) != PROTOCOL_VERSION:
@@ -163,7 +178,8 @@ def read_stream(content: bytes, allowed: Allowed, *, strict: bool = True) -> Any
         key, dtype, numel = _storage_id(pid)
         return storages.setdefault(key, Storage(dtype, numel))
 
-    value = PickleMachine(allowed, strict=strict, persistent=persistent).load(stream)
+    machine = PickleMachine(allowed, strict=strict, persistent=persistent, budget=budget)
+    value = machine.load(stream)
     _fill(storages, PickleMachine({}).load(stream), stream)
     return value
 
@@ -197,7 +213,7 @@ def open_archive(content: bytes) -> zipfile.ZipFile:
         raise RefusedError(f"its zip archive is truncated or corrupt ({error})") from error
 
 
-def read_archive(content: bytes, *, strict: bool = True) -> Any:
+def read_archive(content: bytes, budget: Budget, *, strict: bool = True) -> Any:
     """Return what a zip archive written by ``torch.save`` holds.
 
     Raises
@@ -212,37 +228,40 @@ def read_archive(content: bytes, *, strict: bool = True) -> Any:
     (entry,) = entries
     folder = entry.removesuffix("data.pkl")
     order = f"{folder}byteorder"
-    if order in archive.namelist() and _entry(archive, order) != b"little":
+    if order in archive.namelist() and _entry(archive, order, budget) != b"little":
         raise RefusedError("it is not little-endian")
+    read = cache(lambda key: _entry(archive, f"{folder}data/{key}", budget))
 
     def persistent(pid: Any) -> Storage:
         key, dtype, numel = _storage_id(pid)
-        return Storage(dtype, numel, lambda: _entry(archive, f"{folder}data/{key}"))
+        return Storage(dtype, numel, partial(read, key))
 
-    machine = PickleMachine(CHECKPOINT, strict=strict, persistent=persistent)
-    return machine.load(BytesIO(_entry(archive, entry)))
+    machine = PickleMachine(CHECKPOINT, strict=strict, persistent=persistent, budget=budget)
+    return machine.load(BytesIO(_entry(archive, entry, budget)))
 
 
-def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    """The bytes of an entry, which torch stores uncompressed: a bomb would not be."""
+def _entry(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
+    """Return the bytes of an entry, which torch stores uncompressed: a bomb would not be."""
     try:
-        if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-            raise RefusedError(f"the entry {name!r} of its archive is compressed")
+        entry = archive.getinfo(name)
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise RefusedError(f"the entry {name[:100]!r} of its archive is compressed")
+        budget.spend(n_bytes=entry.file_size)  # entries may overlap
         return archive.read(name)
     except (KeyError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
-        raise RefusedError(f"the entry {name!r} of its archive cannot be read") from error
+        raise RefusedError(f"the entry {name[:100]!r} of its archive cannot be read") from error
 
 
 def _storage_id(pid: Any) -> tuple[str, str, int]:
-    """Key, dtype and length of a storage from its persistent id."""
+    """Return key, dtype and length of a storage from its persistent id."""
     if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
         raise RefusedError("it holds a persistent id that is not a storage")
-    module, name = pid[1] if isinstance(pid[1], tuple) and len(pid[1]) == 2 else ("", "")
-    if module != "torch" or name not in STORAGE_TYPES:
+    kind = pid[1]
+    if not isinstance(kind, Global) or kind.module != "torch" or kind.name not in STORAGE_TYPES:
         raise RefusedError("it holds a storage of an unknown type")
     key, numel = pid[2], pid[4]
     if not isinstance(key, str) or type(numel) is not int or numel < 0:
         raise RefusedError("it holds a storage without a key or a length")
     if len(pid) == 6 and pid[5] is not None:
         raise RefusedError("it holds a storage that is a view of another one")
-    return key, STORAGE_TYPES[name], numel
+    return key, STORAGE_TYPES[kind.name], numel
