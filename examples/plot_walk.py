@@ -5,8 +5,8 @@ A guided path and the straight line
 
 Groups of handwritten digits of one class are averaged in the latent space of a small decoder, and
 the averages are joined by paths: first straight lines, then walks on which an identity classifier
-is to recognise nobody. The decoder is the linear one of a principal component analysis, so that this
-runs in seconds; a trained generator takes its place in practice.
+is to recognise nobody. The decoder is the linear one of a principal component analysis, so that
+this runs in seconds; a trained generator takes its place in practice.
 """
 
 # %%

@@ -19,6 +19,7 @@ def train(
     out: Path,
     images: ImageOptions,
     max_iter: int | None = None,
+    minutes: float | None = None,
     settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     common: CommonOptions | None = None,
 ) -> Outcome:
@@ -38,6 +39,8 @@ def train(
         Folder of the network, its samples and run.toml.
     max_iter : int
         Training steps. The default is that of the trainer.
+    minutes : float
+        Stop after so many minutes. The same command goes on from there.
     settings : tuple of str
         A parameter of the trainer, such as batch_size=16. Give it once for each.
     """
@@ -53,8 +56,11 @@ def train(
         random_state=common.seed,
         verbose=not common.quiet,
     )
-    given = {} if max_iter is None else {"max_iter": max_iter}
-    trainer.set_params(**(given | parse_settings(settings)))
+    if max_iter is not None:
+        trainer.set_params(max_iter=max_iter)
+    if minutes is not None:
+        trainer.set_params(max_time=60 * minutes)
+    trainer.set_params(**parse_settings(settings))
     groups = np.arange(len(data.images)) if data.groups is None else data.groups
     members, calibration = split.members, split.calibration
     trainer.fit(

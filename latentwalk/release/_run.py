@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,18 +120,25 @@ def make_all(
     cache: Path,
     progress: Progress,
 ) -> tuple[dict[int, tuple[Pipeline, NDArray[Any]]], dict[int, Any]]:
-    """Return a fitted pipeline and its images for each k, and the audits that choose one."""
+    """Return a fitted pipeline and its images for each k, and the audits that choose one.
+
+    A k without enough checked points is left out with a warning, unless no other one is left.
+    """
     made, calibration, members = {}, {}, study.members
     auditor = None
     if len(settings.ks) > 1:
         auditor = fit_auditor(settings.auditor, members, study.calibration, study.reference)
     for k in settings.ks:
+        pipe = build_pipeline(generator, guides, k, cache=cache, random_state=settings.random_state)
+        pipe.set_params(**settings.step_params)
         with progress.stage(release_stage(k)):
-            pipe = build_pipeline(
-                generator, guides, k, cache=cache, random_state=settings.random_state
-            )
-            pipe.set_params(**settings.step_params)
-            X_syn = pipe.fit_transform(members.X, members.y, **fit_params(members))
+            try:
+                X_syn = pipe.fit_transform(members.X, members.y, **fit_params(members))
+            except ValueError as error:
+                if k == settings.ks[-1] and not made:
+                    raise
+                warnings.warn(f"k={k} is left out: {error}", UserWarning, stacklevel=4)
+                continue
             made[k] = pipe, X_syn
             if auditor is not None:
                 calibration[k] = auditor.audit(X_syn, pipeline=pipe)

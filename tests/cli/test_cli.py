@@ -111,7 +111,7 @@ def test_a_network_is_trained_and_released_for_the_same_patients(tmp_path, capsy
         write_folder(tmp_path / "scans" / label / f"patient-{row}", [image[0]])
     data = [tmp_path / "scans", "--size=8", "--levels=label", "--levels=subject", "--quiet"]
     data = list(map(str, data))
-    small = ["latent_dim=8", "channel_max=8", "batch_size=4"]
+    small = ["size=small", "batch_size=4"]
     net = tmp_path / "net"
     train = ["train", *data, f"--out={net}", "--max-iter=2", *(f"--set={s}" for s in small)]
     assert main(train) == 0

@@ -239,3 +239,19 @@ def test_the_rest_is_estimated_from_what_has_run(monkeypatch, capsys):
     assert shown[0] == "3 stages, about 2 min in all"
     assert shown[1:3] == ["[1/3] one ..", "      20 s; about 4 min left"]
     assert duration(5400) == "1.5 h"
+
+
+def test_a_k_without_enough_points_is_left_out(images, monkeypatch):
+    walk = lw.GuidedWalker.fit_transform
+
+    def short(self, W, y=None, **params):
+        if len(np.unique(W, axis=0)) < 12:  # 50 patients make 16 groups of 3 and 10 of 5
+            raise ValueError("8 points are missing")
+        return walk(self, W, y, **params)
+
+    monkeypatch.setattr(lw.GuidedWalker, "fit_transform", short)
+    with pytest.warns(UserWarning, match="k=5 is left out: 8 points are missing"):
+        result = lw.make_release(images, groups=PATIENT, k=(3, 5), **SETTINGS)
+    assert result.k == 3
+    with pytest.raises(ValueError, match="8 points are missing"):
+        lw.make_release(images, groups=PATIENT, k=5, **SETTINGS)
