@@ -30,6 +30,8 @@ def load_generator(
     - official pickles (``network-snapshot-*.pkl``) of stylegan2-ada-pytorch, and of the stylegan3
       repository where they hold a StyleGAN2 network; ``G_ema`` is read;
     - checkpoints of rosinality's stylegan2-pytorch, and weights converted to its layout (``.pt``);
+    - checkpoints of pSp, e4e and ReStyle, whose decoder is read;
+    - state dicts of a StyleGAN2 network under official names, saved by ``torch.save``;
     - safetensors files written by `Generator.save`.
 
     Pickles are interpreted by a reader that imports nothing and knows only the names that such

@@ -86,6 +86,73 @@ def test_checkpoints_that_do_not_fit(checkpoint, change, message, path):
     refused(path, message)
 
 
+def images_of(path):
+    """At latents of one seed: what a file is worth."""
+    return load_generator(path).sample(3, random_state=0)[0]
+
+
+def test_checkpoints_without_noise_tensors_get_constant_noise(checkpoint, path):
+    """Older versions drew noise for every image, and kept none."""
+    noisy = {k: v for k, v in checkpoint["g_ema"].items() if not k.startswith("noises.")}
+    torch.save({"g_ema": noisy}, path)
+    first = load_generator(path).module("cpu").state_dict()
+    assert first["synthesis.b16.conv1.noise_const"].std() == pytest.approx(1, abs=0.2)
+    silent = {k: v * 0 if k.endswith("noise.weight") else v for k, v in noisy.items()}
+    torch.save({"g_ema": silent}, path)
+    without = images_of(path)
+    torch.save({"g_ema": silent | checkpoint_noise(checkpoint)}, path)
+    np.testing.assert_array_equal(images_of(path), without)
+
+
+def checkpoint_noise(checkpoint):
+    return {k: v for k, v in checkpoint["g_ema"].items() if k.startswith("noises.")}
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_encoder_checkpoints_open_by_their_decoder(checkpoint, rows, path):
+    """As pSp, e4e and ReStyle write them: one state dict, and a mean latent for every layer."""
+    latent_avg = torch.arange(7.0).repeat(rows, 1)
+    torch.save({"g_ema": checkpoint["g_ema"], "latent_avg": latent_avg[0]}, path)
+    expected = images_of(path)
+    state = {f"decoder.{k}": v for k, v in checkpoint["g_ema"].items()}
+    state |= {"encoder.body.weight": torch.ones(3), "encoder.n": torch.ones(1, dtype=torch.int64)}
+    options = argparse.Namespace(output_size=16, checkpoint_path="weights.pt")
+    torch.save({"state_dict": state, "latent_avg": latent_avg, "opts": options}, path)
+    np.testing.assert_array_equal(images_of(path), expected)
+    w_avg = load_generator(path).module("cpu").mapping.w_avg
+    np.testing.assert_array_equal(w_avg, latent_avg[0])
+    torch.save({"state_dict": state, "latent_avg": torch.ones(3)}, path)
+    refused(path, "its latent_avg has shape")
+
+
+@pytest.mark.parametrize("c_dim", [0, 3])
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+@pytest.mark.parametrize("place", [None, "g_ema", "state_dict"])
+def test_state_dicts_under_official_names_open(place, architecture, c_dim, path):
+    taps = (0.125, 0.375, 0.375, 0.125)
+    config = StyleGAN2Config(
+        (8, 6, 4), 3, 5, 7, c_dim=c_dim, architecture=architecture, resample_filter=taps
+    )
+    state = StyleGAN2(config).state_dict()
+    torch.save(state if place is None else {place: state}, path)
+    generator = load_generator(path)
+    assert generator.module("cpu").config == config
+    for name, tensor in generator.module("cpu").state_dict().items():
+        torch.testing.assert_close(tensor, state[name])
+
+
+def test_a_bare_state_dict_of_the_other_layout_opens(checkpoint, path):
+    torch.save(checkpoint, path)
+    expected = images_of(path)
+    torch.save(checkpoint["g_ema"], path)
+    np.testing.assert_array_equal(images_of(path), expected)
+
+
+def test_an_unknown_class_says_what_to_do(checkpoint, path):
+    torch.save(checkpoint | {"where": torch.device("cpu")}, path)
+    refused(path, r"names torch\.device.*strict=False opens the file without it")
+
+
 def test_unknown_classes_beside_g_ema_need_strict_false(checkpoint, path):
     torch.save(checkpoint | {"when": np.float64(3.0), "where": torch.device("cpu")}, path)
     refused(path, "names numpy|names torch.device")

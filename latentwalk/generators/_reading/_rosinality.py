@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentwalk.generators._reading._official import taps
 from latentwalk.generators._reading._refused import RefusedError
-from latentwalk.generators._reading._restricted_pickle import some_names
 from latentwalk.generators._reading._torch_records import TensorRecord, read_tensors
 from latentwalk.generators._stylegan2 import StyleGAN2Config
 
@@ -35,41 +33,50 @@ RGB_PARTS = {
 }
 
 
-def read_rosinality(checkpoint: Any, file_size: int) -> tuple[StyleGAN2Config, State]:
-    """Return configuration and tensors of a checkpoint; ``mapping.w_avg`` only where it has one.
+def read_rosinality(
+    tensors: dict[str, TensorRecord], file_size: int, place: str
+) -> tuple[StyleGAN2Config, State]:
+    """Return configuration and tensors, without ``mapping.w_avg``, which this layout has apart.
+
+    Files of older code hold no constant noise: it was drawn for every image. Theirs is drawn here,
+    from a fixed seed.
 
     Parameters
     ----------
-    checkpoint : dict
-        With ``g_ema``, and ``latent_avg`` in converted files.
+    tensors : dict
+        Tensors by their names in this layout.
     file_size : int
         Bytes of the file, which hold all its numbers.
+    place : str
+        Where in the file they are, for errors.
 
     Raises
     ------
     RefusedError
-        When it is not a checkpoint of this layout.
+        When they are not of this layout.
     """
-    if not isinstance(checkpoint, dict):
-        raise RefusedError(f"it holds a {type(checkpoint).__name__}, not a dict with g_ema")
-    found = checkpoint.get("g_ema")
-    if not isinstance(found, dict):
-        raise RefusedError(f"it holds no weights under g_ema, but {some_names(checkpoint)}")
-    tensors = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, TensorRecord)}
-    if len(tensors) < len(found):
-        raise RefusedError("its g_ema holds something other than tensors")
-    config = _config(tensors)
+    config = _config(tensors, place)
     state = _rename(read_tensors(tensors, file_size), len(config.channels))
-    latent = checkpoint.get("latent_avg")
-    if isinstance(latent, TensorRecord):
-        state["mapping.w_avg"] = latent.numpy().reshape(-1)
+    if not any(name.startswith("noises.") for name in tensors):
+        state |= _draw_noise(config, sum(array.size for array in state.values()))
     return config, state | {name: _kernel(tensors) for name in _filters(len(config.channels))}
 
 
-def _config(tensors: dict[str, TensorRecord]) -> StyleGAN2Config:
+def _draw_noise(config: StyleGAN2Config, n_numbers: int) -> State:
+    """Return constant noise for every layer."""
+    rng, noise = np.random.RandomState(0), {}
+    if config.resolution**2 > n_numbers:
+        raise RefusedError(f"its tensors are too few for {config.resolution} pixels")
+    for name in _layers(len(config.channels)).values():
+        size = int(name.split(".")[1][1:])
+        noise[f"{name}.noise_const"] = rng.normal(size=(size, size)).astype(np.float32)
+    return noise
+
+
+def _config(tensors: dict[str, TensorRecord], place: str) -> StyleGAN2Config:
     def shape(name: str, axes: int) -> tuple[int, ...]:
         if name not in tensors or len(tensors[name].shape) != axes:
-            raise RefusedError(f"its g_ema has no usable tensor {name}")
+            raise RefusedError(f"its {place} has no usable tensor {name}")
         return tensors[name].shape
 
     n_up = sum(bool(re.fullmatch(r"to_rgbs\.\d+\.bias", name)) for name in tensors)

@@ -14,8 +14,8 @@ from latentwalk.generators._reading._budget import Budget
 from latentwalk.generators._reading._network import State, build_network, mean_latent
 from latentwalk.generators._reading._official import read_official
 from latentwalk.generators._reading._refused import RefusedError
-from latentwalk.generators._reading._rosinality import read_rosinality
 from latentwalk.generators._reading._safetensors import read_safetensors
+from latentwalk.generators._reading._state_dict import read_state_dict
 from latentwalk.generators._reading._torch_records import (
     CHECKPOINT,
     open_archive,
@@ -91,12 +91,12 @@ def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
 def _read(content: bytes, strict: bool) -> tuple[StyleGAN2Config, State]:
     budget = Budget(len(content))
     if content[:4] == b"PK\x03\x04":
-        return read_rosinality(_read_zip(content, budget, strict), len(content))
+        return read_state_dict(_read_zip(content, budget, strict), len(content))
     if content[8:9] == b"{":
         return read_safetensors(content)
     if content.startswith(TORCH_STREAM):
         checkpoint = read_stream(content, CHECKPOINT, strict=strict, budget=budget)
-        return read_rosinality(checkpoint, len(content))
+        return read_state_dict(checkpoint, len(content))
     if content[:1] and content[0] in PICKLE_STARTS:
         return read_official(content, budget, strict=strict)
     raise RefusedError(f"it is {_kind(content)}, not a generator's weights")
