@@ -124,8 +124,9 @@ def make_all(
 
     A k without enough checked points is left out with a warning, unless no other one is left.
     """
-    made, calibration, members = {}, {}, study.members
-    auditor = None
+    made: dict[int, tuple[Pipeline, NDArray[Any]]] = {}
+    calibration: dict[int, Any] = {}
+    members, auditor = study.members, None
     if len(settings.ks) > 1:
         auditor = fit_auditor(settings.auditor, members, study.calibration, study.reference)
     for k in settings.ks:

@@ -13,6 +13,10 @@ from sklearn.pipeline import Pipeline
 from conftest import make_decoder
 
 
+# two epochs teach the identity guide next to nothing
+pytestmark = pytest.mark.filterwarnings("ignore:identity_classifier recognises:UserWarning")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Members and held-out images of 40 patients each, two images a patient, and a release."""
