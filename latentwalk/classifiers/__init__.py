@@ -1,7 +1,8 @@
-"""The guides of the walk: who could be recognised in an image, and what an image shows.
+"""The guides of the walk: one recognises the subject of an image, the other its class.
 
-Both are scikit-learn classifiers over a small torch net. The walk reads their ``module_``, which
-gives logits and is differentiable; any torch module becomes one with ``from_module``.
+A *guide* is a fitted classifier whose ``module_`` gives differentiable logits: the walk follows
+its gradient. Both guides here are scikit-learn classifiers over a small torch net. ``from_module``
+makes a guide of any torch module.
 """
 
 from latentwalk.classifiers._identity import IdentityClassifier

@@ -1,9 +1,9 @@
-"""A guide on features that were learnt elsewhere: frozen backbone, whitening, cosine head."""
+"""A guide on features learnt elsewhere: a frozen backbone, whitening, and a cosine head."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Self
 
 import numpy as np
@@ -60,7 +60,7 @@ class Whiten(nn.Module):
     Parameters
     ----------
     features : Tensor of shape (n_samples, n_features)
-        What they are taken from; at most 512 are kept.
+        The features whose components are computed; at most 512 are kept.
     """
 
     mean: Tensor
@@ -70,7 +70,7 @@ class Whiten(nn.Module):
         super().__init__()
         mean = features.mean(dim=0)
         centred = features - mean
-        # fewer rows than features: the components come from the rows' products
+        # fewer rows than features: X X^T has the same nonzero eigenvalues as X^T X
         variances, vectors = torch.linalg.eigh((centred @ centred.T).double() / len(features))
         kept = variances > 1e-6 * variances.amax().clamp(min=1e-12)
         kept[:-N_COMPONENTS] = False
@@ -90,11 +90,12 @@ def backbone_net(
     codes: NDArray[np.intp],
     augmentation: Collection[str],
     device: torch.device,
+    generator: torch.Generator,
 ) -> nn.Sequential:
     """Return a net of frozen features, whitened, and a cosine head that starts at the class means.
 
-    Whitening is over randomly changed images, so that directions which tell subjects apart are
-    not drowned by those of brightness and place.
+    The whitening is computed over randomly changed images. Directions of brightness and place then
+    vary much and weigh little, and those that tell subjects apart weigh more.
 
     Parameters
     ----------
@@ -108,6 +109,8 @@ def backbone_net(
         See `augment`.
     device : torch.device
         Where to work.
+    generator : torch.Generator
+        Draws images and their changes, on the CPU.
 
     Raises
     ------
@@ -118,32 +121,33 @@ def backbone_net(
     frozen.to(device)
     _try_backbone(frozen, X[:2], device)
     n_draws = min(N_DRAWS, COPIES * len(X) if augmentation else len(X))
-    rows = np.resize(torch.randperm(len(X)).numpy(), n_draws)
-    whiten = Whiten(torch.as_tensor(_features(frozen, X, rows, augmentation, device)))
-    everything = np.arange(len(X))
-    net = nn.Sequential(frozen, whiten)
+    rows = np.resize(torch.randperm(len(X), generator=generator).numpy(), n_draws)
+
+    def changed(images: Tensor) -> Tensor:
+        return frozen(augment(images, augmentation, generator) if augmentation else images)
+
+    whiten = Whiten(torch.as_tensor(_features(changed, X, rows, device)))
+    net = nn.Sequential(frozen, whiten).to(device)
     means = torch.zeros(int(codes.max()) + 1, whiten.components.shape[1])
-    seen = torch.as_tensor(_features(net.to(device), X, everything, (), device))
-    means.index_add_(0, torch.as_tensor(codes), F.normalize(seen, dim=1))
+    features = torch.as_tensor(_features(net, X, np.arange(len(X)), device))
+    means.index_add_(0, torch.as_tensor(codes), F.normalize(features, dim=1))
     head = CosineHead(means.shape[1], len(means))
-    # rows as long as those of a random start: the same learning rate turns them as fast
+    # as long as the rows of a random start, so that the same learning rate turns them as fast
     head.weight.data = F.normalize(means, dim=1) * means.shape[1] ** 0.5
     return nn.Sequential(frozen, whiten, head, Temperature())
 
 
 def _features(
-    net: nn.Module,
+    extract: Callable[[Tensor], Tensor],
     X: NDArray[Any],
     rows: NDArray[np.intp],
-    augmentation: Collection[str],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """What a net makes of some rows, randomly changed, (n_rows, n_features)."""
+    """Features of some rows, (n_rows, n_features)."""
 
     def part(chunk: slice) -> NDArray[np.float32]:
-        images = to_tensor(X[rows[chunk]], device)
         with torch.no_grad():
-            return to_numpy(net(augment(images, augmentation) if augmentation else images).float())
+            return to_numpy(extract(to_tensor(X[rows[chunk]], device)).float())
 
     return map_batches(part, len(rows), device=device)
 
@@ -156,7 +160,7 @@ def _try_backbone(frozen: FrozenBackbone, X: NDArray[Any], device: torch.device)
     except (RuntimeError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(
             f"backbone does not take images of shape {X.shape[1:]}: {error}. Put a layer in front "
-            "of it that makes what it wants, or take backbone=None"
+            "of it that converts them, or take backbone=None"
         ) from error
     if len(features) != len(X) or not features.is_floating_point():
         raise ValueError(

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from torch import nn
@@ -31,9 +31,11 @@ from latentwalk.classifiers._training import (
 from latentwalk.utils import (
     check_images,
     check_targets,
+    drawing_from,
     pack_module,
     resolve_device,
     to_float,
+    torch_generator,
     unpack_module,
     validate_images,
 )
@@ -49,11 +51,10 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         "backbone": [StrOptions({"lpips"}), nn.Module, None],
         "width": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "augmentation": [tuple, list, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "device": [str, torch.device, None],
@@ -74,11 +75,10 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         backbone: str | nn.Module | None = None,
         width: int = 24,
         max_iter: int = 30,
-        batch_size: int | str = "auto",
         learning_rate: float = 5e-3,
-        weight_decay: float = 0.01,
         label_smoothing: float = 0.1,
         augmentation: tuple[str, ...] | None = DEFAULT_AUGMENTATION,
+        class_weight: dict[Any, float] | str | None = None,
         patience: int = 10,
         warm_start: bool = False,
         device: str | torch.device | None = None,
@@ -89,11 +89,10 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         self.backbone = backbone
         self.width = width
         self.max_iter = max_iter
-        self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
+        self.class_weight = class_weight
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
@@ -119,12 +118,12 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         ----------
         module : nn.Module
             Gives logits of shape (n_samples, n_classes) for float images in [0, 1] of shape
-            (n_samples, n_channels, height, width); a net that wants another range or size gets a
-            layer in front that makes it.
+            (n_samples, n_channels, height, width). If a net expects another range or size, put a
+            layer in front of it that converts the images.
         classes : array-like of shape (n_classes,)
             The label of each logit, distinct.
         image_shape : tuple (n_channels, height, width), default=None
-            The images it takes; None leaves that to the module.
+            The images that it takes; None leaves the check to the module.
         device : str or torch.device, default=None
             Where it runs.
 
@@ -136,7 +135,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            When `module` is no torch module.
+            When `module` is not a torch module.
         ValueError
             When `classes` is not 1-D or repeats a label.
         """
@@ -158,54 +157,61 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit(self, X: Any, y: ArrayLike | None, X_val: Any, y_val: ArrayLike | None) -> Self:
         """Check everything, then train; the attributes are set first, for interruptions."""
-        schedule = self._schedule()
         X = self._validated(X, reset=True)
         labels = self._targets(y, len(X))
         classes, codes = np.unique(labels, return_inverse=True)
+        weights = compute_class_weight(self.class_weight, classes=classes, y=labels)
+        schedule = self._schedule(weights.astype(np.float32))
         validation = self._validation_data(X_val, y_val, classes)
-        rng, device = check_random_state(self.random_state), resolve_device(self.device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(rng.randint(np.iinfo(np.int32).max)))
-            if not (self.warm_start and self._can_resume(classes)):
-                self.module_, self.history_ = self._net(X, codes, device), []
-            self.classes_, self.temperature_ = classes, 1.0
-            self._temperature(1.0)
-            if len(X) > 1:
-                train(
-                    self.module_,
-                    (X, codes),
-                    schedule,
-                    device=device,
-                    history=self.history_,
-                    validation=validation,
-                    verbose=self.verbose,
-                )
+        generator, device = torch_generator(self.random_state), resolve_device(self.device)
+        if not (self.warm_start and self._can_resume(classes)):
+            self.module_, self.history_ = self._net(X, codes, device, generator), []
+        self.classes_, self.temperature_ = classes, 1.0
+        self._temperature(1.0)
+        if len(X) > 1:
+            train(
+                self.module_,
+                (X, codes),
+                schedule,
+                device=device,
+                generator=generator,
+                history=self.history_,
+                validation=validation,
+                verbose=self.verbose,
+            )
         self.module_.eval()
         if validation is not None:
             self._calibrate(validation, device)
         return self
 
-    def _schedule(self) -> Schedule:
+    def _schedule(self, class_weights: NDArray[np.float32]) -> Schedule:
         """The training parameters, checked."""
         kinds = tuple(self.augmentation or ())
         unknown = sorted(set(kinds) - set(AUGMENTATIONS))
         if unknown:
             raise ValueError(f"augmentation has {unknown}; expected any of {AUGMENTATIONS}")
         return Schedule(
-            self.max_iter,
-            self.batch_size,
-            self.learning_rate,
-            self.weight_decay,
-            self.label_smoothing,
-            kinds,
-            self.patience,
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate,
+            label_smoothing=self.label_smoothing,
+            augmentation=kinds,
+            patience=self.patience,
+            class_weights=class_weights,
         )
 
-    def _net(self, X: NDArray[Any], codes: NDArray[np.intp], device: torch.device) -> nn.Module:
+    def _net(
+        self,
+        X: NDArray[Any],
+        codes: NDArray[np.intp],
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> nn.Module:
         """An untrained net for checked rows."""
-        if self.backbone is None or X.ndim == 2:
-            return guide_net(to_float(X), int(codes.max()) + 1, self.width)
-        return backbone_net(self.backbone, X, codes, self.augmentation or (), device)
+        with drawing_from(generator):
+            if self.backbone is None or X.ndim == 2:
+                return guide_net(to_float(X), int(codes.max()) + 1, self.width)
+            kinds = self.augmentation or ()
+            return backbone_net(self.backbone, X, codes, kinds, device, generator)
 
     def _validated(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """X as checked images, or as float32 features where no image shape is known."""
@@ -222,6 +228,8 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
 
     def _targets(self, y: ArrayLike | None, n_samples: int) -> NDArray[Any]:
         """The class of each row."""
+        if y is not None and np.asarray(y).ndim == 1:  # says how many are missing, and shows none
+            y = check_targets(y, n_samples)
         labels = check_targets(_check_y(y, estimator=self), n_samples)
         check_classification_targets(labels)
         return np.asarray(labels)
@@ -233,9 +241,9 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val belong together; one of them is None")
+            raise ValueError("X_val and y_val belong together; one of them is None: pass both")
         X_val = self._validated(X_val, reset=False)
-        labels = np.asarray(check_targets(column_or_1d(y_val), len(X_val), name="y_val"))
+        labels = np.asarray(check_targets(y_val, len(X_val), name="y_val"))
         unknown = ~np.isin(labels, classes)
         if unknown.any():
             raise ValueError(
@@ -262,6 +270,13 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         self._temperature(self.temperature_)
         figures = validation_figures(self.module_, validation, device)
         self.validation_score_ = figures["validation_accuracy"]
+        self.validation_balanced_accuracy_ = figures["validation_balanced_accuracy"]
+        if self.verbose:
+            print(
+                f"{type(self).__name__}: {len(validation[1])} held-out rows, rank 1 "
+                f"{self.validation_score_:.3f}, balanced accuracy "
+                f"{self.validation_balanced_accuracy_:.3f}, by chance {1 / len(self.classes_):.3f}"
+            )
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return class probabilities.

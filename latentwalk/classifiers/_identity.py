@@ -12,54 +12,58 @@ from sklearn.utils import Tags
 
 from latentwalk.classifiers._base import GuideClassifier
 
+N_CHECKED = 1000  # training images on which a fitted classifier is tried
+LEAST_RECOGNISED = 0.5
+
 
 class IdentityClassifier(GuideClassifier):
     """Recognise the subject (patient) of an image: the identity guide of the walk.
 
     Every subject of the private collection is a class. The walk keeps its images where this
-    classifier recognises nobody, so it protects as well as this classifier recognises: measure
-    ``score`` on held-out images of the same subjects (the re-identification rate).
+    classifier recognises nobody. It protects only those whom the classifier recognises, so measure
+    ``score`` on held-out images of the same subjects (the re-identification rate). `fit` warns
+    when fewer than half of the training images are recognised.
 
-    A pickle of a fitted classifier holds the subjects' ids and weights that know them: it is as
-    private as the images.
+    A pickle of a fitted classifier holds the subjects' ids, and weights that were trained on them.
+    It is as private as the images.
 
     Parameters
     ----------
     image_shape : tuple (n_channels, height, width), default=None
-        Reads the rows of 2-D input as images; with None 2-D input is features.
+        How to read the rows of 2-D input as images. With None, 2-D input is features.
     backbone : "lpips", nn.Module or None, default=None
-        Where images get their features from. None trains a small convolutional net on the private
-        images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the package and
-        sees images at 64 pixels. A module takes float images in [0, 1] and gives a row of features
-        for each. Either is frozen (a module is copied); its features are whitened over augmented
-        training images, and a head of cosines that starts at the class means is trained on up to
-        512 principal components. Not used for features.
+        The network that gives the features of images. None trains a small convolutional net on the
+        private images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the
+        package and sees images at 64 pixels. A module takes float images in [0, 1] and gives a row
+        of features for each. A backbone is frozen, and a module is copied. The features are
+        whitened over augmented training images, and a head of cosines is trained on up to 512
+        principal components, from the class means on. Not used if X holds features.
     width : int, default=24
-        Channels of the first layer of the net without a backbone; the last has four times as many.
+        Channels of the first layer of the net without a backbone. The last layer has four times as
+        many.
     max_iter : int, default=30
         Epochs.
-    batch_size : int or "auto", default="auto"
-        Rows a training step; "auto" is a sixteenth of the rows, between 8 and 64.
     learning_rate : float, default=5e-3
         The peak of the one-cycle schedule.
-    weight_decay : float, default=0.01
-        Of AdamW.
     label_smoothing : float, default=0.1
-        Keeps the posteriors from saturating where there is nothing to calibrate them on.
+        Keeps the posteriors from saturating if there is no `X_val` to calibrate them.
     augmentation : tuple of str or None
         Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip"
         and "shift". Choose what the modality allows: left and right differ in a chest X-ray, not
-        in a blood cell. More of it needs more epochs. Not used for features.
+        in a blood cell. More of it needs more epochs. Not used if X holds features.
+    class_weight : "balanced", dict or None, default=None
+        Weights of classes in the loss, by label. "balanced" gives every class the same total
+        weight, however many rows it has; None gives every row the same.
     patience : int, default=10
-        Epochs without a lower validation loss after which training ends (with `X_val`).
+        With `X_val`, training ends after so many epochs without a lower validation loss.
     warm_start : bool, default=False
-        Go on from the weights of the last fit, also after an interrupted one.
+        Start from the weights of the last fit, also of an interrupted one.
     device : str or torch.device, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, order and augmentation.
     verbose : bool or int, default=False
-        Show a progress bar.
+        Show a progress bar, and print the figures on `X_val`.
 
     Attributes
     ----------
@@ -72,9 +76,11 @@ class IdentityClassifier(GuideClassifier):
     n_iter_ : int
         Epochs trained.
     temperature_ : float
-        What the logits are divided by; 1 without `X_val`.
+        The number by which logits are divided; 1 without `X_val`.
     validation_score_ : float
-        The re-identification rate on `X_val`; only with `X_val`.
+        The re-identification rate (rank 1) on `X_val`; only with `X_val`.
+    validation_balanced_accuracy_ : float
+        The same rate as a mean over subjects, however many images each has.
     image_shape_ : tuple or None
         The shape of an image; None for features.
     n_features_in_ : int
@@ -131,13 +137,29 @@ class IdentityClassifier(GuideClassifier):
             For bad images, ids of another length, or validation rows of unknown subjects (their
             number, not their ids).
         """
-        return self._fit(X, y, X_val, y_val)
+        self._fit(X, y, X_val, y_val)
+        self._warn_if_blind(X, y)
+        return self
+
+    def _warn_if_blind(self, X: Any, y: ArrayLike | None) -> None:
+        """Warn when few training images are recognised: a walk relies on this guide."""
+        images = self._validated(X, reset=False)
+        rows = np.unique(np.linspace(0, len(images) - 1, N_CHECKED).astype(int))
+        share = float(np.mean(self.predict(images[rows]) == self._targets(y, len(images))[rows]))
+        if share < LEAST_RECOGNISED:
+            warnings.warn(
+                f"IdentityClassifier recognises only {share:.0%} of its training images: a walk "
+                "cannot keep away from subjects whom its guide does not recognise. Train longer "
+                f"(max_iter={self.max_iter} epochs now), with a larger learning_rate or less "
+                "augmentation, or take backbone='lpips'",
+                stacklevel=4,
+            )
 
     def _targets(self, y: ArrayLike | None, n_samples: int) -> NDArray[Any]:
         if y is None:
             return np.arange(n_samples)
         with warnings.catch_warnings():
-            # most subjects have one image or two: nothing is amiss
+            # as many classes as rows are normal here: most subjects have one image or two
             warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             return super()._targets(y, n_samples)
 

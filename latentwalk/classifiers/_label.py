@@ -16,40 +16,40 @@ class LabelClassifier(GuideClassifier):
     Parameters
     ----------
     image_shape : tuple (n_channels, height, width), default=None
-        Reads the rows of 2-D input as images; with None 2-D input is features.
+        How to read the rows of 2-D input as images. With None, 2-D input is features.
     backbone : "lpips", nn.Module or None, default=None
-        Where images get their features from. None trains a small convolutional net on the private
-        images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the package and
-        sees images at 64 pixels. A module takes float images in [0, 1] and gives a row of features
-        for each. Either is frozen (a module is copied); its features are whitened over augmented
-        training images, and a head of cosines that starts at the class means is trained on up to
-        512 principal components. Not used for features.
+        The network that gives the features of images. None trains a small convolutional net on the
+        private images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the
+        package and sees images at 64 pixels. A module takes float images in [0, 1] and gives a row
+        of features for each. A backbone is frozen, and a module is copied. The features are
+        whitened over augmented training images, and a head of cosines is trained on up to 512
+        principal components, from the class means on. Not used if X holds features.
     width : int, default=24
-        Channels of the first layer of the net without a backbone; the last has four times as many.
+        Channels of the first layer of the net without a backbone. The last layer has four times as
+        many.
     max_iter : int, default=30
         Epochs.
-    batch_size : int or "auto", default="auto"
-        Rows a training step; "auto" is a sixteenth of the rows, between 8 and 64.
     learning_rate : float, default=5e-3
         The peak of the one-cycle schedule.
-    weight_decay : float, default=0.01
-        Of AdamW.
     label_smoothing : float, default=0.1
-        Keeps the posteriors from saturating where there is nothing to calibrate them on.
+        Keeps the posteriors from saturating if there is no `X_val` to calibrate them.
     augmentation : tuple of str or None
         Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip"
         and "shift". Choose what keeps the class: a flipped digit is none. More of it needs more
-        epochs. Not used for features.
+        epochs. Not used if X holds features.
+    class_weight : "balanced", dict or None, default=None
+        Weights of classes in the loss, by label. "balanced" gives every class the same total
+        weight, however many rows it has; None gives every row the same.
     patience : int, default=10
-        Epochs without a lower validation loss after which training ends (with `X_val`).
+        With `X_val`, training ends after so many epochs without a lower validation loss.
     warm_start : bool, default=False
-        Go on from the weights of the last fit, also after an interrupted one.
+        Start from the weights of the last fit, also of an interrupted one.
     device : str or torch.device, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, order and augmentation.
     verbose : bool or int, default=False
-        Show a progress bar.
+        Show a progress bar, and print the figures on `X_val`.
 
     Attributes
     ----------
@@ -62,9 +62,11 @@ class LabelClassifier(GuideClassifier):
     n_iter_ : int
         Epochs trained.
     temperature_ : float
-        What the logits are divided by; 1 without `X_val`.
+        The number by which logits are divided; 1 without `X_val`.
     validation_score_ : float
         The accuracy on `X_val`; only with `X_val`.
+    validation_balanced_accuracy_ : float
+        The mean over classes of the accuracy on `X_val`; only with `X_val`.
     image_shape_ : tuple or None
         The shape of an image; None for features.
     n_features_in_ : int

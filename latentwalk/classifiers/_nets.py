@@ -1,4 +1,4 @@
-"""The nets of the guides: small enough to train on one core and to be differentiated often."""
+"""The nets of the guides: small enough to train on one core, and cheap to differentiate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class Standardize(nn.Module):
-    """Subtract the training mean and divide by the training deviation, a channel at a time."""
+    """Subtract the training mean of each channel, and divide by its training deviation."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -73,7 +73,7 @@ class CosineHead(nn.Module):
 
 
 def conv_net(image_shape: tuple[int, int, int], n_classes: int, width: int) -> nn.Sequential:
-    """Return a strided residual net that ends on a map of at most 4 x 4, and a cosine head."""
+    """Return a strided residual net with a last map of at most 4 x 4, and a cosine head."""
     channels, *sides = image_shape
     stride = 2 if max(sides) >= 16 else 1
     layers: list[nn.Module] = [
@@ -86,7 +86,7 @@ def conv_net(image_shape: tuple[int, int, int], n_classes: int, width: int) -> n
         n_out = min(2 * n_in, 4 * width)
         layers.append(ResidualStage(n_in, n_out))
         sides, n_in = [-(-side // 2) for side in sides], n_out
-    # where a pattern lies is part of who it is: the map is not pooled
+    # the map is not pooled: where a pattern lies is part of who is shown
     layers += [nn.Flatten(), CosineHead(n_in * sides[0] * sides[1], n_classes)]
     return nn.Sequential(*layers)
 

@@ -19,29 +19,29 @@ from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
 Labelled = tuple[NDArray[Any], NDArray[np.intp]]
 
 
+WEIGHT_DECAY = 0.01  # of AdamW, its default
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How a guide is trained; the fields are the classifiers' parameters of the same names."""
 
     max_iter: int
-    batch_size: int | str
     learning_rate: float
-    weight_decay: float
     label_smoothing: float
     augmentation: tuple[str, ...]
     patience: int
-
-    def n_batches(self, n_samples: int) -> int:
-        """Steps an epoch; "auto" takes at least 16 steps unless batches would fall under 8."""
-        auto = self.batch_size == "auto"
-        size = int(np.clip(n_samples // 16, 8, 64)) if auto else int(self.batch_size)
-        # batch normalisation needs two rows
-        return max(min(-(-n_samples // size), n_samples // 2), 1)
+    class_weights: NDArray[np.float32]  # (n_classes,)
 
 
-def predict_logits(
-    module: nn.Module, X: NDArray[Any], device: torch.device, batch_size: int | str = "auto"
-) -> NDArray[np.float32]:
+def n_batches(n_samples: int) -> int:
+    """Steps of an epoch: at least 16 of 8 to 64 rows."""
+    size = int(np.clip(n_samples // 16, 8, 64))
+    # batch normalisation needs two rows
+    return max(min(-(-n_samples // size), n_samples // 2), 1)
+
+
+def predict_logits(module: nn.Module, X: NDArray[Any], device: torch.device) -> NDArray[np.float32]:
     """Return the module's logits, (n_samples, n_classes), in evaluation mode."""
     module = module.to(device).eval()
 
@@ -49,7 +49,7 @@ def predict_logits(
         with torch.no_grad():
             return to_numpy(module(to_tensor(X[rows].copy(), device)).float())
 
-    return map_batches(logits, len(X), batch_size=batch_size, device=device)
+    return map_batches(logits, len(X), device=device)
 
 
 def train(
@@ -58,6 +58,7 @@ def train(
     schedule: Schedule,
     *,
     device: torch.device,
+    generator: torch.Generator,
     history: list[dict[str, float]],
     validation: Labelled | None = None,
     verbose: bool | int = False,
@@ -74,24 +75,26 @@ def train(
         What the training does.
     device : torch.device
         Where it runs.
+    generator : torch.Generator
+        Draws the order of rows and the augmentation, on the CPU.
     history : list of dict
-        Gets an entry an epoch, so that an interrupted training keeps what it finished.
+        Gets an entry for each epoch, so that an interrupted training keeps what it finished.
     validation : tuple (X, codes), default=None
         Chooses the epoch whose weights are kept and ends the training `patience` epochs after it.
     verbose : bool or int, default=False
         Show a progress bar.
     """
     module.to(device)
-    n_batches = schedule.n_batches(len(data[1]))
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        module.parameters(), lr=schedule.learning_rate, weight_decay=WEIGHT_DECAY
     )
+    n_steps = schedule.max_iter * n_batches(len(data[1]))
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, schedule.learning_rate, total_steps=schedule.max_iter * n_batches + 1
+        optimizer, schedule.learning_rate, total_steps=n_steps + 1
     )
     best, best_loss, waited = None, np.inf, 0
     for _ in progress(range(schedule.max_iter), desc="guide", verbose=verbose):
-        history.append(_epoch(module, data, schedule, device, optimizer, cycle))
+        history.append(_epoch(module, data, schedule, device, generator, optimizer, cycle))
         if validation is None:
             continue
         history[-1] |= validation_figures(module, validation, device)
@@ -110,20 +113,25 @@ def _epoch(
     data: Labelled,
     schedule: Schedule,
     device: torch.device,
+    generator: torch.Generator,
     optimizer: torch.optim.Optimizer,
     cycle: torch.optim.lr_scheduler.LRScheduler,
 ) -> dict[str, float]:
-    """One pass over the rows in random order; the mean loss and accuracy on the way."""
+    """Pass once over the rows in random order; return the mean loss and accuracy on the way."""
     module.train()
     X, codes = data
-    order = torch.randperm(len(codes)).numpy()
+    order = torch.randperm(len(codes), generator=generator).numpy()
+    weights = torch.as_tensor(schedule.class_weights, device=device)
     loss_sum, n_right = 0.0, 0
-    for rows in np.array_split(order, schedule.n_batches(len(codes))):
+    for rows in np.array_split(order, n_batches(len(codes))):
         x, target = to_tensor(X[rows], device), torch.as_tensor(codes[rows], device=device)
         if schedule.augmentation and x.ndim == 4:
-            x = augment(x, schedule.augmentation)
+            x = augment(x, schedule.augmentation, generator)
         logits = module(x)
-        loss = F.cross_entropy(logits, target, label_smoothing=schedule.label_smoothing)
+        losses = F.cross_entropy(
+            logits, target, weights, reduction="sum", label_smoothing=schedule.label_smoothing
+        )
+        loss = losses / len(rows)  # not over the batch's weights: rare classes would lose theirs
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -136,18 +144,20 @@ def _epoch(
 def validation_figures(
     module: nn.Module, validation: Labelled, device: torch.device
 ) -> dict[str, float]:
-    """Return log loss and accuracy on held-out rows."""
+    """Return log loss, accuracy and balanced accuracy on held-out rows."""
     logits = torch.as_tensor(predict_logits(module, validation[0], device))
     target = torch.as_tensor(validation[1])
-    accuracy = (logits.argmax(1) == target).double().mean().item()
+    right = (logits.argmax(1) == target).double()
+    recalls = [right[target == int(code)].mean() for code in np.unique(validation[1])]
     return {
         "validation_loss": F.cross_entropy(logits, target).item(),
-        "validation_accuracy": accuracy,
+        "validation_accuracy": right.mean().item(),
+        "validation_balanced_accuracy": torch.stack(recalls).mean().item(),
     }
 
 
 def fit_temperature(logits: NDArray[np.float32], codes: NDArray[np.intp]) -> float:
-    """Return the number that logits are divided by for the smallest log loss on held-out rows.
+    """Return the number by which to divide logits for the smallest log loss on held-out rows.
 
     References
     ----------

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from latentwalk.generators import Generator
 from latentwalk.inversion._objective import Objective
-from latentwalk.utils import progress
-from latentwalk.utils._torch import drawing_from
+from latentwalk.utils import drawing_from, progress
 
 MAX_SIZE = 64
 GRID = 4

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from latentwalk.utils._modules import pack_module, unpack_module
     from latentwalk.utils._torch import (
         autocast,
+        drawing_from,
         resolve_device,
         resolve_precision,
         to_numpy,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _NEED_TORCH = {
     "autocast": "_torch",
+    "drawing_from": "_torch",
     "map_batches": "_batching",
     "pack_module": "_modules",
     "resolve_device": "_torch",
@@ -52,6 +54,7 @@ __all__ = [
     "check_images",
     "check_latents",
     "check_targets",
+    "drawing_from",
     "is_missing",
     "map_batches",
     "pack_module",

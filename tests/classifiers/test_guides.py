@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 
 DIGITS = load_digits()
@@ -52,7 +54,7 @@ def test_without_ids_every_image_is_its_own_subject():
 
 def test_as_many_subjects_as_images_is_no_reason_to_warn():
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", "The number of unique classes")
         quick(IdentityClassifier, max_iter=1).fit(shots(0), IDS)
 
 
@@ -85,6 +87,59 @@ def test_fits_repeat_and_leave_the_global_generator_alone():
     second = quick(IdentityClassifier, max_iter=2, augmentation=AUGMENTATIONS).fit(TRAIN)
     np.testing.assert_array_equal(first.predict_proba(TRAIN), second.predict_proba(TRAIN))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("backbone", [None, "lpips"])
+def test_fits_in_threads_equal_fits_one_after_another(backbone):
+    def fit(seed):
+        guide = quick(IdentityClassifier, max_iter=1, augmentation=AUGMENTATIONS, random_state=seed)
+        guide.set_params(backbone=backbone).fit(TRAIN[:20], IDS)
+        return guide.predict_proba(shots(7))
+
+    fit(0)  # the first call in a process may round otherwise, in threads or not
+    serial = [fit(seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        threaded = list(pool.map(fit, range(6)))
+    np.testing.assert_array_equal(threaded, serial)
+    assert len({proba.tobytes() for proba in serial}) == 6
+
+
+def test_an_identity_guide_that_recognises_next_to_nobody_warns():
+    with pytest.warns(UserWarning, match=r"recognises only \d+% of its training images"):
+        quick(IdentityClassifier, max_iter=1, learning_rate=1e-9).fit(TRAIN, np.tile(IDS, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(IdentityClassifier).fit(TRAIN, np.tile(IDS, 3))
+
+
+def test_balanced_weights_find_the_rare_class():
+    rng = np.random.RandomState(0)
+    y = np.repeat(["common", "rare"], [285, 15])
+    features = rng.normal(size=(300, 2)) + 1.5 * (y == "rare")[:, None]
+    rows = rng.permutation(300)
+    recall = []
+    for weight in (None, "balanced"):
+        guide = quick(LabelClassifier, class_weight=weight, label_smoothing=0.0)
+        guide.fit(features[rows], y[rows])
+        recall.append(np.mean(guide.predict(features[y == "rare"]) == "rare"))
+    assert recall[1] > recall[0] + 0.2
+
+
+def test_figures_on_held_out_images_are_printed_when_asked_for(capsys):
+    y_val = np.where(Y[400:] == 3, 3, 5)  # one class is rare here, and the other hard
+    guide = quick(LabelClassifier, max_iter=4, verbose=True)
+    guide.fit(X[:200], np.where(Y[:200] == 3, 3, 5), X_val=X[400:], y_val=y_val)
+    balanced = balanced_accuracy_score(y_val, guide.predict(X[400:]))
+    assert guide.validation_balanced_accuracy_ == pytest.approx(balanced)
+    printed = capsys.readouterr().out
+    assert f"200 held-out rows, rank 1 {guide.validation_score_:.3f}" in printed
+    assert f"balanced accuracy {balanced:.3f}, by chance 0.500" in printed
+
+
+@pytest.mark.parametrize("labels", [[None] + [1] * 19, [np.nan] + ["a"] * 19])
+def test_missing_labels_are_counted(labels):
+    with pytest.raises(ValueError, match="y has 1 missing values"):
+        quick(LabelClassifier, max_iter=1).fit(shots(0), labels)
 
 
 def test_a_pickle_holds_numpy_state_and_predicts_the_same():
@@ -127,18 +182,16 @@ def test_warm_start_goes_on_where_the_last_fit_ended():
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_each_augmentation_changes_images_and_keeps_the_range(kind):
-    torch.manual_seed(0)
     images = torch.as_tensor(shots(0))
-    changed = augment(images, [kind])
+    changed = augment(images, [kind], torch.Generator().manual_seed(0))
     assert changed.shape == images.shape
     assert changed.min() >= 0 and changed.max() <= 1
     assert not torch.allclose(changed, images, atol=1e-3)
 
 
 def test_a_flip_is_exact_in_some_images_and_absent_in_the_others():
-    torch.manual_seed(0)
     images = torch.as_tensor(shots(0))
-    changed = augment(images, ["flip"])
+    changed = augment(images, ["flip"], torch.Generator().manual_seed(0))
     same = (changed - images).abs().amax(dim=(1, 2, 3)) < 1e-5
     flipped = (changed - images.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert (same ^ flipped).all() and same.any() and flipped.any()
