@@ -12,7 +12,6 @@ from sklearn.pipeline import Pipeline
 
 from conftest import make_decoder
 
-
 # two epochs teach the identity guide next to nothing
 pytestmark = pytest.mark.filterwarnings("ignore:identity_classifier recognises:UserWarning")
 
