@@ -41,7 +41,7 @@ print(f"{inverter.n_iter_.mean():.0f} steps a row, at most {inverter.n_iter_.max
 # %%
 # From the best reconstruction to the worst. The difference is what no later stage can bring back.
 
-InversionDisplay.from_estimator(inverter, members, W).plot()
+InversionDisplay.from_estimator(inverter, members, W)
 
 # %%
 # The encoder alone is a preview: set ``max_iter=0``.

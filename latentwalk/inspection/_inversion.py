@@ -1,4 +1,4 @@
-"""Targets beside their reconstructions."""
+"""Images and their reconstructions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from latentwalk.utils import check_images, to_float
 class InversionDisplay:
     """Images, what the generator makes of their latents, and the difference.
 
-    It is recommended to use `from_estimator`. The pictures show real images: they are for internal
-    use.
+    Use `from_estimator` to make one. The pictures show real images: they are for internal use.
 
     Parameters
     ----------
     images, reconstructions : array-like of shape (n_samples, n_channels, height, width)
         uint8 or float in [0, 1]; grey or RGB.
     error : array-like of shape (n_samples,), default=None
-        Written over each column; None computes the root mean squared difference.
+        Title of each column; None computes the root mean squared difference.
 
     Attributes
     ----------
@@ -61,9 +60,15 @@ class InversionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: ArrayLike, W: ArrayLike | None = None, *, max_images: int = 8
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        W: ArrayLike | None = None,
+        *,
+        max_images: int = 8,
+        axes: Any = None,
     ) -> Self:
-        """Invert images, or take their latents, and decode them.
+        """Invert images, or take their latents, decode them, and plot both.
 
         Parameters
         ----------
@@ -72,15 +77,17 @@ class InversionDisplay:
         X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
             Images.
         W : array-like of shape (n_samples, n_latent_features), default=None
-            Their latents where they are known; None inverts.
+            Their latents if they are known; None inverts the images.
         max_images : int, default=8
-            Images shown, evenly spaced over those sorted by error where there are more and W is
-            given, else the first ones.
+            Number of images shown. With W they are spread evenly from the lowest error to the
+            highest; without it they are the first ones.
+        axes : ndarray of matplotlib Axes of shape (3, n_shown), default=None
+            Where to draw; None makes a figure.
 
         Returns
         -------
         display : InversionDisplay
-            Not yet drawn.
+            The drawn display.
         """
         images = check_images(X, estimator.generator.image_shape)
         if W is None:
@@ -89,7 +96,7 @@ class InversionDisplay:
         else:
             rows = _spread(estimator.reconstruction_error(images, W), max_images)
             latents = np.asarray(W)[rows]
-        return cls(images[rows], estimator.inverse_transform(latents))
+        return cls(images[rows], estimator.inverse_transform(latents)).plot(axes)
 
     def plot(self, axes: Any = None) -> Self:
         """Draw the images in three rows.
@@ -102,7 +109,7 @@ class InversionDisplay:
         Returns
         -------
         display : InversionDisplay
-            Itself.
+            The display itself.
         """
         from matplotlib import pyplot as plt
 
@@ -126,11 +133,11 @@ class InversionDisplay:
 
 
 def _spread(error: NDArray[Any], n: int) -> NDArray[np.intp]:
-    """Rows from the lowest to the highest error."""
+    """Return rows from the lowest to the highest error."""
     order = np.argsort(error, kind="stable")
     return order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
 
 
 def _as_picture(image: NDArray[Any]) -> NDArray[Any]:
-    """(h, w, 3) for RGB, else the mean over channels (h, w)."""
+    """Return (h, w, 3) for RGB, else the mean over channels (h, w)."""
     return image.transpose(1, 2, 0) if len(image) == 3 else image.mean(0)

@@ -19,7 +19,7 @@ def fitted(decoder_generator):
 
 def test_from_the_best_to_the_worst(fitted):
     inverter, X, W = fitted
-    display = InversionDisplay.from_estimator(inverter, X, W, max_images=5).plot()
+    display = InversionDisplay.from_estimator(inverter, X, W, max_images=5)
     assert display.axes_.shape == (3, 5)
     assert (np.diff(display.error) >= 0).all()
     np.testing.assert_allclose(
@@ -33,8 +33,18 @@ def test_from_the_best_to_the_worst(fitted):
 def test_latents_are_found_where_none_are_given(fitted):
     inverter, X, W = fitted
     display = InversionDisplay.from_estimator(inverter, X, max_images=3)
+    assert display.axes_.shape == (3, 3)
+    matplotlib.pyplot.close(display.figure_)
     expected = inverter.inverse_transform(W[:3])
     np.testing.assert_allclose(display.reconstructions, expected, atol=1e-4)
+
+
+def test_it_is_drawn_where_it_is_asked_for(fitted):
+    inverter, X, W = fitted
+    figure, axes = matplotlib.pyplot.subplots(3, 2)
+    display = InversionDisplay.from_estimator(inverter, X, W, max_images=2, axes=axes)
+    assert display.figure_ is figure
+    matplotlib.pyplot.close(figure)
 
 
 def test_lengths_must_agree():
