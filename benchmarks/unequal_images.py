@@ -48,14 +48,9 @@ def rejections(seed, n_images, n_leaked):
     release[:n_leaked] = X[leaked] + 0.02 * rng.normal(size=(n_leaked, D))
     n = min(np.bincount(codes).min(), np.bincount(codes_out).min())
     near, near_out = exposure(X, release), exposure(X_out, release)
-    drawn = lay_draws(np.bincount(codes), np.bincount(codes_out), seed)
-    sets = zip((near, near_out), (codes, codes_out), drawn.strata, strict=True)
-    t, h = drawn.align(
-        *(
-            subject_minima(v, c, n_images=drawn.n_images[s], random_state=seed)[0]
-            for v, c, s in sets
-        )
-    )
+    drawn = lay_draws(codes, codes_out, seed)
+    values = drawn.align(drawn.smallest(np.concatenate([near, near_out])))
+    t, h = values[:N_SUBJECTS], values[N_SUBJECTS:]
     yield exact_test(t, h, strata=drawn.strata).p_value <= ALPHA
     yield n_exposed_lower(t, h, alpha=ALPHA / 2, strata=drawn.strata) > n_leaked
     for draws in DRAWS:

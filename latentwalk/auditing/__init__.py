@@ -1,8 +1,8 @@
 """The audit: what a release still gives away about the people behind it.
 
 `PrivacyAuditor` takes the members and held-out subjects in ``fit``, and ``audit`` gives an
-`AuditReport` with a verdict, its figures and its controls. `run_attacks` joins every registered
-attack in one p-value, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
+`AuditReport` with a verdict, its figures and its controls, from a panel of attacks. `run_attacks`
+runs attacks by name, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
 the stages), `planted_positives` what would have been found, and `recommend_k` how large k must be.
 `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
@@ -19,6 +19,7 @@ from latentwalk.auditing._attacks._inversion import InversionResidualAttack, Lat
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._attacks._linkage import Linkage, prototype_linkage
 from latentwalk.auditing._attacks._local import LocalLikelihoodAttack, PlagiarismIndexAttack
+from latentwalk.auditing._attacks._panels import PANELS, Panel
 from latentwalk.auditing._attacks._parts import PartsAttack
 from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
@@ -43,10 +44,11 @@ from latentwalk.auditing._results import (
     LadderStage,
     SpaceFigures,
 )
-from latentwalk.auditing._run_attacks import max_test, run_attacks
+from latentwalk.auditing._run_attacks import run_attacks
 
 __all__ = [
     "ATTACKS",
+    "PANELS",
     "ROC_FPRS",
     "AttackReport",
     "AttackResult",
@@ -68,6 +70,7 @@ __all__ = [
     "MembershipAttack",
     "NearestMatches",
     "OutstandingAttack",
+    "Panel",
     "PartsAttack",
     "PlagiarismIndexAttack",
     "PrivacyAuditor",
@@ -79,7 +82,6 @@ __all__ = [
     "audit_stages",
     "canary_audit",
     "inversion_gap",
-    "max_test",
     "planted_positives",
     "prototype_linkage",
     "recommend_k",

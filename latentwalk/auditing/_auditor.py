@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
+from latentwalk.auditing._attacks._panels import PANELS, Panel, resolve_panel
 from latentwalk.auditing._checks import (
     check_apart,
     check_like,
@@ -22,10 +24,10 @@ from latentwalk.auditing._checks import (
     check_subjects,
 )
 from latentwalk.auditing._cohorts import gather_cohorts
-from latentwalk.auditing._conclude import conclude
+from latentwalk.auditing._conclude import Findings, conclude, find, left_out
 from latentwalk.auditing._controls import run_controls
-from latentwalk.auditing._figures import measure_spaces
-from latentwalk.auditing._nearness import measure_nearness
+from latentwalk.auditing._nearness import NearnessReader, chunk_length, read_chunks
+from latentwalk.auditing._panel import PanelRun
 from latentwalk.auditing._per_record import (
     COLUMNS,
     Column,
@@ -37,6 +39,7 @@ from latentwalk.auditing._per_record import (
 )
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import AuditSettings
+from latentwalk.auditing._sights import open_sights
 from latentwalk.auditing._spaces import check_guided_by, find_guided, resolve_spaces
 from latentwalk.metrics import row_keys
 
@@ -53,10 +56,10 @@ def _can_predict(estimator: Any) -> bool:
 class PrivacyAuditor(TransformerMixin, BaseEstimator):
     """Audit a synthetic release against the real records that it was made from.
 
-    Members are what anything was trained, selected or averaged on; held-out records are of other
-    subjects and were touched by nothing. If the release says no more about members than about
-    others, the two are exchangeable in how near the release comes to them, which an exact test
-    checks in both directions, with subjects as the units.
+    Members are what anything was trained, selected or averaged on. Held-out records are of other
+    subjects and were used for nothing else. If the release says no more about members than about
+    others, no attack can tell the two apart, except by chance. A panel of attacks tries, each in
+    several views of the records; subjects are the units, and one joint test pays for all attempts.
 
     A fitted auditor, and so its pickle, holds the features of real records, and with pixels
     these are the images: keep it where the images are kept, or call `forget`.
@@ -64,11 +67,15 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     features : str, transformer, torch.nn.Module, callable, a list of these or a \
-            dict by name, default="pixels"
-        The feature spaces, see `latentwalk.features`. No network among them should have been
-        trained on members, and a transformer that learns must come fitted. 2-D input is features
-        already: names change nothing there. Functions and transformers from elsewhere get images
-        as float32 in [0, 1], also where they were given as uint8.
+            dict by name, default="auto"
+        The feature spaces, see `latentwalk.features`. "auto" is pixels and LPIPS; images under 16
+        pixels have pixels only. No network among them should have been trained on members, and a
+        transformer that learns must come fitted. 2-D input is features already: names change
+        nothing there. Functions and transformers from elsewhere get images as float32 in [0, 1],
+        also where they were given as uint8.
+    panel : {"quick", "full"} or Panel, default="quick"
+        The attacks and the views of each feature space in which they are tried. "quick" has those
+        that found most for their time, "full" has all and an attacker who learns from their scores.
     alpha : float, default=0.05
         The level of the test and of the intervals.
     tolerance : float, default=0.05
@@ -112,6 +119,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "features": "no_validation",
+        "panel": [StrOptions(set(PANELS)), Panel],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "tolerance": [Interval(Real, 0, 1, closed="left")],
         "fpr": [Interval(Real, 0, 1, closed="neither")],
@@ -120,14 +128,16 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        features: Any = "pixels",
+        features: Any = "auto",
         *,
+        panel: str | Panel = "quick",
         alpha: float = 0.05,
         tolerance: float = 0.05,
         fpr: float = 0.01,
         random_state: Any = None,
     ) -> None:
         self.features = features
+        self.panel = panel
         self.alpha = alpha
         self.tolerance = tolerance
         self.fpr = fpr
@@ -191,15 +201,20 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         keys = {name: row_keys(rows) for name, rows in records.items()}
         check_apart(keys)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        spaces = resolve_spaces(self.features, X.ndim == 4)
+        spaces = resolve_spaces(self.features, X.shape[1:])
         self.cohorts_ = gather_cohorts(records, codes, keys, spaces, seed)
-        self.controls_ = run_controls(self.cohorts_, self.fpr)
+        self.controls_ = run_controls(self.cohorts_, resolve_panel(self.panel), self._settings())
         return self
 
     def audit(
-        self, X_syn: ArrayLike, *, pipeline: Any = None, guided_by: Sequence[str] = ()
+        self,
+        X_syn: ArrayLike,
+        *,
+        pipeline: Any = None,
+        guided_by: Sequence[str] = (),
+        knowledge: AttackerKnowledge | None = None,
     ) -> AuditReport:
-        """Audit a release.
+        """Attack a release with the panel, and conclude.
 
         Parameters
         ----------
@@ -212,6 +227,9 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         guided_by : sequence of str, default=()
             Feature spaces among the audited ones that guided, selected or repelled the records in
             another way. If all audited spaces did, the verdict is never NO EVIDENCE.
+        knowledge : AttackerKnowledge, default=None
+            What attackers hold besides the release, such as an inverter. The attacks that need it
+            then join the panel.
 
         Returns
         -------
@@ -227,10 +245,22 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
         cohorts, names = self.cohorts_, list(self.cohorts_.spaces)
         guided = find_guided(pipeline, cohorts.spaces, check_guided_by(guided_by, names))
-        settings = AuditSettings(self.alpha, self.fpr, self.tolerance)
-        near = measure_nearness(cohorts, X_syn)
-        figures = measure_spaces(cohorts, near, guided, settings)
-        return conclude(cohorts, near, figures, self.controls_, guided, settings)
+        settings, panel = self._settings(), resolve_panel(self.panel)
+        reader, run = NearnessReader(cohorts), None
+        if cohorts.holdout is not None:
+            sights, known = open_sights(cohorts, panel), knowledge or AttackerKnowledge()
+            n_chunks = -(-len(X_syn) // chunk_length(X_syn))
+            run = PanelRun(cohorts, sights, panel, known, n_chunks)
+        for chunk in read_chunks(cohorts.spaces, X_syn):
+            reader.read(chunk)
+            if run is not None:
+                run.read(chunk.records, chunk.features)
+        near, findings, not_run = reader.finish(), Findings(), {}
+        if run is not None:
+            attempts = run.finish(settings)
+            findings = find(cohorts, near, attempts, guided, settings)
+            not_run = left_out(attempts, panel)
+        return conclude(cohorts, near, findings, self.controls_, guided, panel, not_run, settings)
 
     def transform(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return a table with a row for each synthetic record. It must never be released.
@@ -385,6 +415,9 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(COLUMNS, dtype=object)
+
+    def _settings(self) -> AuditSettings:
+        return AuditSettings(self.alpha, self.fpr, self.tolerance)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cohorts_")

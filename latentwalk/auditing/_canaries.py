@@ -115,7 +115,7 @@ def canary_audit(
             f"n_positive={n_positive} and n_negative={n_negative}; expected 0 or more each, "
             f"together at most the {m} canaries"
         )
-    spaces = resolve_spaces(features, members.ndim == 4)
+    spaces = resolve_spaces(features, members.shape[1:])
     if len(spaces) > 1:
         raise ValueError(f"features names {list(spaces)}; canaries are scored in one space")
     rng = np.random.RandomState() if random_state is None else check_random_state(random_state)

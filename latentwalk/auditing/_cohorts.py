@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latentwalk.auditing._draws import Draws, lay_draws
 from latentwalk.auditing._results import AuditSets
 from latentwalk.auditing._spaces import check_not_constant, extract
-from latentwalk.metrics import exposure, subject_minima
+from latentwalk.metrics import exposure
 from latentwalk.neighbors import ExactNeighbors
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # of members, of held-out subjects
@@ -63,6 +63,8 @@ class Cohorts:
         Images drawn from each subject.
     shape : tuple of int
         The shape of one record.
+    cache : dict
+        What was made of them and can be made again; it is not pickled.
     """
 
     members: Cohort
@@ -71,6 +73,7 @@ class Cohorts:
     spaces: dict[str, Any]
     draws: Draws
     shape: tuple[int, ...]
+    cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def pair(self) -> tuple[Cohort, Cohort]:
@@ -91,22 +94,22 @@ class Cohorts:
 
         A subject's value is the smallest over its drawn images.
         """
-        return self.draws.align(*self.smallest(values))
+        return self.split(self.draws.align(self.draws.smallest(values)))
 
-    def smallest(self, values: NDArray[np.float64]) -> Pair:
-        """Return each subject's smallest value over its drawn images."""
-        n_members = len(self.members)
-        parts = values[:n_members], values[n_members:]
-        t, h = (
-            subject_minima(
-                part,
-                cohort.codes,
-                n_images=self.draws.n_images[strata],
-                random_state=self.draws.seed,
-            )[0]
-            for part, cohort, strata in zip(parts, self.pair, self.draws.strata, strict=True)
-        )
-        return t, h
+    def split(self, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return values of subjects as those of members and of held-out subjects."""
+        n = self.members.n_subjects
+        return values[..., :n], values[..., n:]
+
+    @property
+    def is_member(self) -> NDArray[np.bool_]:
+        """Whether each subject is a member; members first."""
+        return np.arange(len(self.draws.starts)) < self.members.n_subjects
+
+    @property
+    def strata(self) -> NDArray[np.intp]:
+        """The stratum of each subject; members first."""
+        return np.concatenate(self.draws.strata)
 
     def sizes(self, n_synthetic: int) -> AuditSets:
         """Return the numbers of subjects and records, for a release of `n_synthetic`."""
@@ -144,8 +147,8 @@ class Cohorts:
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        # the index of faiss does not pickle, and is made of the features
-        return {k: v for k, v in self.__dict__.items() if k != "indices"}
+        # an index of faiss does not pickle, nor do the functions of views
+        return {k: v for k, v in self.__dict__.items() if k != "indices"} | {"cache": {}}
 
 
 def gather_cohorts(
@@ -163,13 +166,11 @@ def gather_cohorts(
         return Cohort(features, codes[name], keys[name])
 
     found = {name: cohort(name) for name in records}
-    counts = [np.bincount(codes[name]) for name in ("X", "X_holdout") if name in codes]
-    none = counts[0][:0]
     return Cohorts(
         members=found["X"],
         holdout=found.get("X_holdout"),
         reference=found.get("X_reference"),
         spaces=spaces,
-        draws=lay_draws(counts[0], counts[1] if len(counts) > 1 else none, seed),
+        draws=lay_draws(codes["X"], codes.get("X_holdout", codes["X"][:0]), seed),
         shape=records["X"].shape[1:],
     )

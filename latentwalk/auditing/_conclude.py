@@ -1,35 +1,46 @@
-"""From the figures of each feature space to one report."""
+"""From the figures of all attacks to one report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from latentwalk.auditing._attacks._base import ATTACKS
+from latentwalk.auditing._attacks._panels import Panel
 from latentwalk.auditing._cohorts import Cohorts
-from latentwalk.auditing._nearness import Nearness
+from latentwalk.auditing._figures import detection_limit, measure_attacks, measure_spaces
+from latentwalk.auditing._nearness import N_NEAREST, Nearness
+from latentwalk.auditing._panel import Attempts
 from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._results import AuditSettings, Control, SpaceFigures
+from latentwalk.auditing._results import (
+    AttackResult,
+    AuditSettings,
+    Control,
+    SpaceFigures,
+)
+from latentwalk.auditing._sights import image_shape
 from latentwalk.metrics import (
     ExactTest,
     Rate,
     Verdict,
+    find_copies,
     keys_digest,
     match_keys,
     n_holdout_to_certify,
-    smallest_detectable_leak,
     verdict,
 )
 
 NAN = float("nan")
-NO_TEST, NO_RATE = ExactTest(NAN, NAN, NAN), Rate(NAN, NAN, NAN)
 ADVICE = {
     Verdict.LEAK: "Do not release. Use a larger k, or train the generator with fewer steps or "
     "more subjects; audit_stages shows which stage exposes the members.",
     Verdict.SIGNAL: "Decide on the size of the effect: compare the interval of the true-positive "
     "rate with what is tolerated, and see audit_stages for its source.",
-    Verdict.NO_EVIDENCE: "This audit found nothing larger than its detection limit. It covers "
-    "distances in the audited feature spaces only.",
-    Verdict.UNDERPOWERED: "Audit with more held-out subjects, or in a feature space that had no "
-    "part in making the release.",
+    Verdict.NO_EVIDENCE: "This panel found nothing larger than its detection limit. Other "
+    "attackers may find more; the attacks that were not run are listed.",
+    Verdict.UNDERPOWERED: "Audit with more held-out subjects (see patients_needed), or in a "
+    "feature space that had no part in making the release.",
     Verdict.INVALID: "Split members and held-out subjects at random, by subject and within "
     "classes, and audit again.",
     None: "Hold out subjects that nothing was trained on, and give them as X_holdout.",
@@ -41,38 +52,86 @@ NO_HOLDOUT = (
 
 
 @dataclass(frozen=True)
-class Headline:
-    """The worst figures over the feature spaces."""
+class Findings:
+    """What all attacks found together; NaN without held-out records."""
 
-    test: ExactTest = NO_TEST
-    n_exposed_lower: int | None = None
-    tpr: Rate = NO_RATE
-    auc: Rate = NO_RATE
-    collision_rate: float = NAN
+    attacks: tuple[AttackResult, ...] = ()
+    spaces: tuple[SpaceFigures, ...] = ()
+    p_value: float = NAN
+    tpr_high: float = NAN
+    limit: float = NAN
+    n_copies: int = 0
+
+
+def find(
+    cohorts: Cohorts,
+    near: Nearness,
+    attempts: Attempts,
+    guided: tuple[str, ...],
+    settings: AuditSettings,
+) -> Findings:
+    """Measure every attack, the distances and the copies."""
+    attacks = measure_attacks(cohorts, attempts, guided, settings)
+    unguided = [a.tpr.high for a in attacks if not a.guided]
+    return Findings(
+        attacks=attacks,
+        spaces=measure_spaces(cohorts, attempts, near, guided, settings),
+        p_value=min(a.p_adjusted for a in attacks),
+        tpr_high=max(unguided, default=1.0),
+        limit=detection_limit(cohorts, attempts, settings),
+        n_copies=count_copies(cohorts, near),
+    )
+
+
+def count_copies(cohorts: Cohorts, near: Nearness) -> int:
+    """Return how many synthetic records copy a member, in the first feature space."""
+    space = next(iter(cohorts.spaces))
+    index = cohorts.indices[space]
+    k = min(N_NEAREST, len(index.references))
+    of_holdout = index.kneighbors(cohorts.pair[1].features[space], k)[0]
+    return int(find_copies(near.distances, of_holdout, resolution=resolution(cohorts, space)).sum())
+
+
+def resolution(cohorts: Cohorts, space: str) -> float:
+    """Return the distance of two records that differ as little as they can; 0 where not known."""
+    shape = image_shape(cohorts, space)
+    if shape is not None:
+        return float(1 / 255 / np.sqrt(np.prod(shape)))
+    if cohorts.spaces[space] is not None:
+        return 0.0
+    columns = cohorts.members.features[space].T[:64]
+    steps = [np.diff(np.unique(column)) for column in columns]
+    return float(np.median([step.min() for step in steps if len(step)] or [0.0]))
 
 
 def conclude(
     cohorts: Cohorts,
     near: Nearness,
-    spaces: tuple[SpaceFigures, ...],
+    findings: Findings,
     controls: tuple[Control, ...],
     guided_by: tuple[str, ...],
+    panel: Panel,
+    not_run: dict[str, str],
     settings: AuditSettings,
 ) -> AuditReport:
-    """Return the report; without held-out records it has no verdict and `spaces` is empty."""
+    """Return the report; without held-out records it has no verdict."""
     sets = cohorts.sizes(len(near.keys))
-    n_duplicates = int((match_keys(near.keys, cohorts.members.keys) >= 0).sum())
-    worst = find_worst(spaces) if spaces else Headline()
+    worst = headline(findings.attacks, settings.alpha)
     word, reason = None, NO_HOLDOUT
-    if spaces:
+    n_exposed = max((a.n_exposed_lower for a in findings.attacks), default=None)
+    if worst is not None and n_exposed is not None:
         word, reason = verdict(
-            p_value=worst.test.p_value,
-            n_exposed_lower=worst.n_exposed_lower or 0,
+            p_value=findings.p_value,
+            n_exposed_lower=n_exposed,
             n_members=sets.n_members,
-            tpr_high=worst.tpr.high,
-            n_duplicates=n_duplicates,
+            tpr_high=findings.tpr_high,
+            detection_limit=findings.limit,
+            n_copies=findings.n_copies,
             failed_controls=[c.name for c in controls if not c.passed],
-            has_unguided_space=any(not s.guided for s in spaces),
+            has_unguided_view=any(not a.guided for a in findings.attacks),
+            has_enough_holdout=sets.n_holdout
+            >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha),
+            attack=worst.title,
             alpha=settings.alpha,
             tolerance=settings.tolerance,
         )
@@ -80,40 +139,44 @@ def conclude(
         verdict=word,
         reason=reason,
         advice=ADVICE[word],
-        test=worst.test,
-        n_exposed_lower=worst.n_exposed_lower,
-        tpr=worst.tpr,
-        auc=worst.auc,
-        collision_rate=worst.collision_rate,
+        p_value=findings.p_value,
+        headline=worst,
+        n_exposed_lower=n_exposed,
+        tpr=worst.tpr if worst else Rate(NAN, NAN, NAN),
+        tpr_high=findings.tpr_high,
+        auc=worst.auc if worst else Rate(NAN, NAN, NAN),
+        test=worst.test if worst else ExactTest(NAN, NAN, NAN),
+        collision_rate=max((s.collision_rate for s in findings.spaces), default=NAN),
         mean_minimum_distance=near.mean_minimum[next(iter(cohorts.spaces))],
-        smallest_detectable_leak=find_limit(cohorts, len(spaces), settings),
-        n_duplicates=n_duplicates,
+        smallest_detectable_leak=findings.limit,
+        n_copies=findings.n_copies,
+        n_duplicates=int((match_keys(near.keys, cohorts.members.keys) >= 0).sum()),
         n_repeated=len(near.keys) - len(set(near.keys.tolist())),
-        certified=sets.n_holdout >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha),
+        # the lower end of an interval needs a threshold that is surely under the rate
+        certified=sets.n_holdout >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha / 4),
         settings=settings,
         sets=sets,
-        spaces=spaces,
+        panel=panel.name,
+        attacks=findings.attacks,
+        not_run=tuple(not_run.items()),
+        spaces=findings.spaces,
         guided_by=guided_by,
         controls=controls,
         _digest=keys_digest(near.keys),
     )
 
 
-def find_worst(spaces: tuple[SpaceFigures, ...]) -> Headline:
-    """Return each worst figure; p-values pay for the number of spaces (Bonferroni)."""
-    smallest = (min(p) for p in zip(*(s.test for s in spaces), strict=True))
-    return Headline(
-        test=ExactTest(*(min(1.0, len(spaces) * p) for p in smallest)),
-        n_exposed_lower=max(s.n_exposed_lower for s in spaces),
-        tpr=max((s.tpr for s in spaces), key=lambda rate: rate.high),
-        auc=max((s.auc for s in spaces), key=lambda rate: rate.value),
-        collision_rate=max(s.collision_rate for s in spaces),
+def headline(attacks: tuple[AttackResult, ...], alpha: float) -> AttackResult | None:
+    """Return the attack that finds most: one that rejects, unguided where one is."""
+    rejecting = [a for a in attacks if a.p_adjusted <= alpha] or list(attacks)
+    unguided = [a for a in rejecting if not a.guided] or rejecting
+    return max(
+        unguided, key=lambda a: (a.n_exposed_lower, -a.p_adjusted, a.tpr.value), default=None
     )
 
 
-def find_limit(cohorts: Cohorts, n_spaces: int, settings: AuditSettings) -> float:
-    """Return the detection limit, at the level left after directions and spaces."""
-    if not n_spaces:
-        return NAN
-    level = settings.alpha / (2 * n_spaces)
-    return smallest_detectable_leak(*cohorts.draws.sizes, alpha=level, fpr=settings.fpr)
+def left_out(attempts: Attempts, panel: Panel) -> dict[str, str]:
+    """Return the registered attacks that were not run, and why."""
+    run = {name for name, _, _ in attempts.names}
+    reason = f"not in the {panel.name} panel"
+    return {n: attempts.not_run.get(n, reason) for n in ATTACKS if n not in run}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from latentwalk.auditing._cohorts import Cohorts, Pair
-from latentwalk.auditing._results import Control
-from latentwalk.metrics import exact_test
+from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
+from latentwalk.auditing._attacks._panels import Panel
+from latentwalk.auditing._attacks._views import laplacian
+from latentwalk.auditing._cohorts import Cohorts
+from latentwalk.auditing._panel import PanelRun
+from latentwalk.auditing._results import AuditSettings, Control
+from latentwalk.auditing._sights import Sight, image_shape, open_sights
+from latentwalk.metrics import relabel
 
 JOINT_LEVEL = 0.01
 N_COMPONENTS = 32
@@ -22,24 +29,14 @@ RIDGE = 10.0
 LARGEST_SET = 4000
 
 
-def run_controls(cohorts: Cohorts, fpr: float) -> tuple[Control, ...]:
+def run_controls(cohorts: Cohorts, panel: Panel, settings: AuditSettings) -> tuple[Control, ...]:
     """Return the controls that the cohorts allow; none without held-out records."""
     if cohorts.holdout is None:
         return ()
-    first = next(iter(cohorts.spaces))
-    members, holdout = cohorts.pair
-    p_values = {
-        "two-sample classifier": classifier_p_value(
-            members.features[first],
-            holdout.features[first],
-            members.codes,
-            holdout.codes,
-            n_images=int(cohorts.draws.n_images.min()),
-            random_state=cohorts.draws.seed,
-        )
-    }
-    if cohorts.sham:
-        p_values["sham release"] = sham_p_value(cohorts.sham, cohorts.draws.strata, fpr)
+    sights = open_sights(cohorts, panel)
+    p_values = {"two-sample classifier": classifier_p_value(cohorts, sights)}
+    if cohorts.reference is not None:
+        p_values["sham release"] = sham_p_value(cohorts, sights, panel, settings)
     return judge(p_values)
 
 
@@ -50,88 +47,67 @@ def judge(p_values: dict[str, float]) -> tuple[Control, ...]:
 
 
 def sham_p_value(
-    exposures: dict[str, Pair],
-    strata: tuple[NDArray[np.intp], NDArray[np.intp]],
-    fpr: float,
+    cohorts: Cohorts, sights: Sequence[Sight], panel: Panel, settings: AuditSettings
 ) -> float:
-    """Test the exposures to reference records, as if these were a release.
+    """Attack the reference records with the whole panel, as if these were a release.
 
-    No member's data made the reference, so a difference shows that the split is biased.
-
-    Parameters
-    ----------
-    exposures : dict of str to pair of ndarray of shape (n_subjects,)
-        Exposures of members and held-out subjects to the reference, by feature space.
-    strata : pair of ndarray of shape (n_members,), (n_holdout,)
-        The stratum of each subject.
-    fpr : float
-        Sets the second rank of the test.
-
-    Returns
-    -------
-    p_value : float
-        The exact test over the feature spaces. Small where the split is biased.
+    No member's data made the reference, so a difference shows that the split is biased. Attacks
+    that compare with a reference have none here, and stay out.
     """
-    tests = [exact_test(t, h, fpr=fpr, strata=strata) for t, h in exposures.values()]
-    smallest = min(test.p_value for test in tests)
-    return min(1.0, smallest * len(exposures))
+    reference = cohorts.reference
+    assert reference is not None
+    alone = replace(cohorts, reference=None, cache={})
+    unaided = [replace(sight, reference=None) for sight in sights]
+    closed = replace(panel, is_closed=True, is_full=False, record_attacks=())
+    run = PanelRun(alone, unaided, closed, AttackerKnowledge(), n_chunks=1)
+    run.read(np.empty(0), reference.features)
+    return run.finish(settings).joint.p_value
 
 
-def classifier_p_value(
-    members: NDArray[Any],
-    holdout: NDArray[Any],
-    codes: NDArray[np.intp],
-    codes_holdout: NDArray[np.intp],
-    *,
-    n_images: int,
-    random_state: Any = None,
-) -> float:
-    """Test whether a classifier tells members from held-out subjects, by permutation.
+def classifier_p_value(cohorts: Cohorts, sights: Sequence[Sight]) -> float:
+    """Test whether a classifier tells members from held-out subjects in any view.
 
     A ridge classifier on the principal components of each subject's mean features and their
-    squares, so that it also sees a difference of spread. Its score is the leave-one-subject-out
-    AUC, which has a closed form. The p-value compares it with the AUC of relabelled subjects.
-
-    Parameters
-    ----------
-    members, holdout : ndarray of shape (n_samples, n_features)
-        Features.
-    codes, codes_holdout : ndarray of shape (n_samples,)
-        Subject codes.
-    n_images : int
-        Images averaged for each subject.
-    random_state : int, RandomState or None, default=None
-        Seeds the draws and permutations.
-
-    Returns
-    -------
-    p_value : float
-        One-sided.
+    squares, so that it also sees a difference of spread; for images also on their brightness,
+    contrast and noise. Its score is the leave-one-subject-out AUC, which has a closed form. The
+    largest over the views, as a permutation p-value, is compared with that of relabelled subjects.
 
     References
     ----------
     D. Lopez-Paz and M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017.
     """
-    rng = check_random_state(random_state)
-    sets = [
-        _subject_means(rows, of_rows, n_images, rng)
-        for rows, of_rows in ((members, codes), (holdout, codes_holdout))
-    ]
-    labels = np.repeat([1.0, 0.0], [len(s) for s in sets])
-    design = _design(np.concatenate(sets), rng)
-    permuted = [rng.permutation(labels) for _ in range(N_PERMUTATIONS)]
-    scores = _left_out_auc(design, np.column_stack([labels, *permuted]))
-    return float((1 + (scores[1:] >= scores[0]).sum()) / (1 + N_PERMUTATIONS))
+    rng = check_random_state(cohorts.draws.seed)
+    chosen = np.sort(rng.permutation(len(cohorts.is_member))[: 2 * LARGEST_SET])
+    truth, strata = cohorts.is_member[chosen], cohorts.strata[chosen]
+    labels = relabel(truth, strata, N_PERMUTATIONS, rng)
+    p_values = []
+    for rows in _control_features(cohorts, sights):
+        scores = _left_out_auc(_design(rows[chosen], rng), labels.astype(np.float64))
+        p_values.append(rankdata(-scores, method="max") / len(scores))
+    smallest = np.min(p_values, axis=0)
+    return float((smallest <= smallest[0]).mean())
 
 
-def _subject_means(
-    rows: NDArray[Any], codes: NDArray[np.intp], n_images: int, rng: np.random.RandomState
-) -> NDArray[np.float64]:
-    order = np.lexsort((rng.random_sample(len(codes)), codes))
-    starts = np.searchsorted(codes[order], np.unique(codes))
-    starts = rng.permutation(starts)[:LARGEST_SET]
-    picks = order[starts[:, None] + np.arange(n_images)]
-    return np.asarray([rows[p].mean(axis=0, dtype=np.float64) for p in picks])
+def _control_features(cohorts: Cohorts, sights: Sequence[Sight]) -> Iterator[NDArray[Any]]:
+    """Mean features of each subject in each view, then simple statistics of the images."""
+    for sight in sights:
+        yield sight.means(cohorts)
+    draws = cohorts.draws
+    sizes = np.diff(np.append(draws.starts, len(draws.rows)))[:, None]
+    for space in cohorts.spaces:
+        shape = image_shape(cohorts, space)
+        if shape is not None:
+            rows = image_statistics(cohorts.real(space)[draws.rows].reshape(-1, *shape))
+            yield np.add.reduceat(rows, draws.starts, axis=0) / sizes
+
+
+def image_statistics(images: NDArray[Any]) -> NDArray[np.float64]:
+    """Brightness, contrast, quantiles and roughness of images, (n_images, 7)."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    rough = np.abs(laplacian(images)).mean(axis=(1, 2, 3), dtype=np.float64)
+    quantiles = np.quantile(flat, (0.02, 0.25, 0.75, 0.98), axis=1).T
+    columns = [flat.mean(axis=1), flat.std(axis=1), np.log(rough + 1e-12)]
+    return np.column_stack([*columns, quantiles])
 
 
 def _design(X: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.float64]:

@@ -24,12 +24,18 @@ class Draws:
         The stratum of each subject.
     n_images : ndarray of int of shape (n_strata,)
         Images drawn from a subject of each stratum.
+    rows : ndarray of int of shape (n_drawn,)
+        The drawn rows of all records, members first, one subject after the other.
+    starts : ndarray of int of shape (n_members + n_holdout,)
+        The place in `rows` where each subject begins.
     seed : int
-        Seeds the draws.
+        Seeds the draws and everything that is drawn later.
     """
 
     strata: tuple[NDArray[np.intp], NDArray[np.intp]]
     n_images: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    starts: NDArray[np.intp]
     seed: int
 
     @property
@@ -38,32 +44,50 @@ class Draws:
         n, m = (np.bincount(s, minlength=len(self.n_images)) for s in self.strata)
         return n, m
 
-    def align(
-        self, members: NDArray[np.float64], holdout: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    @property
+    def has_several(self) -> bool:
+        """Whether more than one image is drawn from any subject."""
+        return len(self.rows) > len(self.starts)
+
+    def smallest(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each subject's smallest value over its drawn images, members first."""
+        minima: NDArray[np.float64] = np.minimum.reduceat(values[self.rows], self.starts)
+        return minima
+
+    def align(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values of subjects with the same median and quartile range in each stratum.
 
         Members and held-out subjects of a stratum are taken together, so that the change does not
         depend on who is a member.
         """
         if len(self.n_images) == 1:
-            return members, holdout
-        both, strata = np.concatenate([members, holdout]), np.concatenate(self.strata)
-        low, middle, high = np.quantile(both, (0.25, 0.5, 0.75))
-        aligned = np.empty_like(both)
+            return values
+        strata = np.concatenate(self.strata)
+        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+        aligned = np.empty_like(values)
         for stratum in range(len(self.n_images)):
             rows = strata == stratum
-            lower, median, upper = np.quantile(both[rows], (0.25, 0.5, 0.75))
+            lower, median, upper = np.quantile(values[rows], (0.25, 0.5, 0.75))
             scale = (high - low) / (upper - lower) if upper > lower else 1.0
-            aligned[rows] = middle + (both[rows] - median) * scale
-        return aligned[: len(members)], aligned[len(members) :]
+            aligned[rows] = middle + (values[rows] - median) * scale
+        return aligned
 
 
-def lay_draws(counts: NDArray[np.intp], others: NDArray[np.intp], seed: int) -> Draws:
-    """Return the draws for subjects with these numbers of images, members and held-out."""
-    n_images = fewest_images(counts, others)
-    first, second = (np.searchsorted(n_images, c, side="right") - 1 for c in (counts, others))
-    return Draws((first, second), n_images, seed)
+def lay_draws(codes: NDArray[np.intp], others: NDArray[np.intp], seed: int) -> Draws:
+    """Return the draws for the subject codes of members' and of held-out records."""
+    counts, counts_others = np.bincount(codes), np.bincount(others)
+    n_images = fewest_images(counts, counts_others)
+    first, second = (
+        np.searchsorted(n_images, c, side="right") - 1 for c in (counts, counts_others)
+    )
+    subjects = np.concatenate([codes, others + len(counts)])
+    drawn = n_images[np.concatenate([first, second])]
+    shuffle = np.random.RandomState(seed).random_sample(len(subjects))
+    order = np.lexsort((shuffle, subjects))
+    place = np.arange(len(order)) - np.searchsorted(subjects[order], subjects[order])
+    rows = order[place < drawn[subjects[order]]]
+    starts = np.concatenate([[0], np.cumsum(drawn)[:-1]])
+    return Draws((first, second), n_images, rows, starts, seed)
 
 
 def fewest_images(counts: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.intp]:

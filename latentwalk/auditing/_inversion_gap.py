@@ -66,7 +66,7 @@ def inversion_gap(
             _check_errors(errors_holdout, len(holdout), "errors_holdout"),
         ]
     )
-    means = [float(values.mean()) for values in cohorts.smallest(both)]
+    means = [float(values.mean()) for values in cohorts.split(cohorts.draws.smallest(both))]
     t, h = cohorts.by_subject(both)
     return InversionGap(
         mean_members=means[0],

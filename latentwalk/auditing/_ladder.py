@@ -15,6 +15,7 @@ from latentwalk.auditing._page._tables import ladder
 from latentwalk.auditing._page._text import as_table, html_table
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import LadderStage
+from latentwalk.metrics import Verdict
 
 
 class Ladder(dict[str, AuditReport]):
@@ -108,7 +109,7 @@ def _ladder_stage(name: str, report: AuditReport) -> LadderStage:
 
 
 def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
-    """Return the smallest k whose upper bound of the true-positive rate is tolerated.
+    """Return the smallest k with the verdict NO EVIDENCE.
 
     Parameters
     ----------
@@ -125,15 +126,8 @@ def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
     --------
     >>> from types import SimpleNamespace
     >>> from latentwalk.auditing import recommend_k
-    >>> def report(high):
-    ...     tpr, settings = SimpleNamespace(high=high), SimpleNamespace(tolerance=0.05)
-    ...     return SimpleNamespace(tpr=tpr, settings=settings, n_duplicates=0)
-    >>> recommend_k({5: report(0.12), 10: report(0.04), 20: report(0.03)})
+    >>> words = {5: "LEAK", 10: "NO EVIDENCE", 20: "NO EVIDENCE"}
+    >>> recommend_k({k: SimpleNamespace(verdict=word) for k, word in words.items()})
     10
     """
-    tolerated = [
-        k
-        for k, report in reports.items()
-        if report.tpr.high <= report.settings.tolerance and not report.n_duplicates
-    ]
-    return min(tolerated, default=None)
+    return min((k for k, r in reports.items() if r.verdict == Verdict.NO_EVIDENCE), default=None)

@@ -1,4 +1,4 @@
-"""How near a release comes to the real records, chunk by chunk."""
+"""Reading a release chunk by chunk: its features, its keys, and how near it comes to members."""
 
 from __future__ import annotations
 
@@ -13,61 +13,78 @@ from sklearn.utils import gen_batches
 
 from latentwalk.auditing._cohorts import Cohorts
 from latentwalk.auditing._spaces import extract
-from latentwalk.metrics import exposure, row_keys
+from latentwalk.metrics import row_keys
 
 CHUNK_VALUES = 2**25
+N_NEAREST = 50
 
 
-@dataclass(frozen=True)
-class Nearness:
-    """What the audit needs of a release.
-
-    Attributes
-    ----------
-    exposures : dict of str to ndarray of shape (n_members + n_holdout,)
-        By feature space: distances of the real records, members first, to the nearest synthetic
-        record. Empty without held-out records.
-    mean_minimum : dict of str to float
-        By feature space: mean distance of the synthetic records to the nearest member.
-    keys : ndarray of shape (n_synthetic,)
-        Equal for equal records.
-    """
-
-    exposures: dict[str, NDArray[np.float64]]
-    mean_minimum: dict[str, float]
-    keys: NDArray[np.bytes_]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Consecutive records of a release: where they are, their keys, their features by space."""
 
     part: slice
+    records: NDArray[Any]
     keys: NDArray[np.bytes_]
     features: dict[str, NDArray[Any]]
 
 
-def read_chunks(spaces: dict[str, Any], X_syn: NDArray[Any]) -> Iterator[Chunk]:
-    """Yield a release, such as a memory map, in parts whose features fit into memory."""
-    for part in gen_batches(len(X_syn), max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))):
-        rows = np.asarray(X_syn[part])
-        yield Chunk(part, row_keys(rows), extract(spaces, rows, "X_syn"))
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """How near the synthetic records come to the members.
 
-
-def measure_nearness(cohorts: Cohorts, X_syn: NDArray[Any]) -> Nearness:
-    """Return how near the release comes, as if it were searched whole.
-
-    The features of one chunk are held at a time.
+    Attributes
+    ----------
+    mean_minimum : dict of str to float
+        By feature space: mean distance of the synthetic records to the nearest member.
+    distances : ndarray of shape (n_synthetic, 50)
+        In the first space: to the nearest members, the nearest first.
+    keys : ndarray of shape (n_synthetic,)
+        Equal for equal records.
     """
-    spaces = cohorts.spaces
-    real = {} if cohorts.holdout is None else {s: cohorts.real(s) for s in spaces}
-    exposures = {s: np.full(len(rows), np.inf) for s, rows in real.items()}
-    sums, keys = dict.fromkeys(spaces, 0.0), []
-    for chunk in read_chunks(spaces, X_syn):
-        keys.append(chunk.keys)
+
+    mean_minimum: dict[str, float]
+    distances: NDArray[np.float64]
+    keys: NDArray[np.bytes_]
+
+
+def chunk_length(X_syn: NDArray[Any]) -> int:
+    """Return how many records are read at a time."""
+    return max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))
+
+
+def read_chunks(
+    spaces: dict[str, Any], X_syn: NDArray[Any], *, whole: bool = False
+) -> Iterator[Chunk]:
+    """Yield a release, such as a memory map, in parts whose features fit into memory."""
+    for part in gen_batches(len(X_syn), len(X_syn) if whole else chunk_length(X_syn)):
+        rows = np.asarray(X_syn[part])
+        yield Chunk(part, rows, row_keys(rows), extract(spaces, rows, "X_syn"))
+
+
+class NearnessReader:
+    """Measures `Nearness` while a release is read."""
+
+    def __init__(self, cohorts: Cohorts) -> None:
+        self._indices = cohorts.indices
+        self._first = next(iter(cohorts.spaces))
+        self._sums = dict.fromkeys(cohorts.spaces, 0.0)
+        self._keys: list[NDArray[np.bytes_]] = []
+        self._distances: list[NDArray[np.float64]] = []
+
+    def read(self, chunk: Chunk) -> None:
+        """Take consecutive records."""
+        self._keys.append(chunk.keys)
         for space, rows in chunk.features.items():
-            sums[space] += float(cohorts.indices[space].kneighbors(rows)[0].sum())
-            if space in real:
-                np.minimum(exposures[space], exposure(real[space], rows), out=exposures[space])
-    means = {space: total / len(X_syn) for space, total in sums.items()}
-    return Nearness(exposures, means, np.concatenate(keys))
+            index = self._indices[space]
+            k = min(N_NEAREST, len(index.references)) if space == self._first else 1
+            distances = index.kneighbors(rows, k)[0]
+            self._sums[space] += float(distances[:, 0].sum())
+            if space == self._first:
+                self._distances.append(distances)
+
+    def finish(self) -> Nearness:
+        """Return what was measured, as if the release had been searched whole."""
+        keys = np.concatenate(self._keys)
+        means = {space: total / len(keys) for space, total in self._sums.items()}
+        return Nearness(means, np.concatenate(self._distances), keys)

@@ -90,13 +90,10 @@ def member_table(cohorts: Cohorts, fpr: float) -> NDArray[np.float64]:
     members, holdout = cohorts.members, cohorts.holdout
     rows = members.features[space]
     table = np.full((len(rows), len(Column)), np.nan)
-    n_near = min(N_NEAREST + 1, len(rows))
-    distances, nearest = cohorts.indices[space].kneighbors(rows, n_near)
-    own = nearest == np.arange(len(rows))[:, None]
-    own[~own.any(axis=1), -1] = True  # more copies of it than neighbours were asked for
-    if n_near > 1:
-        distances, nearest = (a[~own].reshape(len(rows), -1) for a in (distances, nearest))
-        table[:, : Column.HOLDOUT_DISTANCE] = _near_columns(distances, nearest)
+    n_near = min(N_NEAREST, len(rows) - 1)
+    if n_near:
+        others = cohorts.indices[space].kneighbors(rows, n_near, exclude=np.arange(len(rows)))
+        table[:, : Column.HOLDOUT_DISTANCE] = _near_columns(*others)
     place, counts = np.unique(members.keys, return_inverse=True, return_counts=True)[1:]
     table[:, Column.DUPLICATE] = counts[place] > 1
     if holdout is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -16,7 +16,7 @@ from latentwalk.auditing._page._text import as_html, as_lines
 from latentwalk.auditing._per_record import NearestMatches
 from latentwalk.auditing._results import (
     ROC_FPRS,
-    AttackReport,
+    AttackResult,
     AuditSets,
     AuditSettings,
     Control,
@@ -35,45 +35,61 @@ DISTRIBUTIONS = ("bins", "member_counts", "holdout_counts", "sham_counts")
 class AuditReport:
     """What `PrivacyAuditor.audit` found. Aggregates only: no records, no ids. Print it for a table.
 
-    Over several feature spaces each headline figure is the worst one.
-
     Attributes
     ----------
     verdict : Verdict or None
         LEAK, SIGNAL, NO EVIDENCE, UNDERPOWERED or INVALID; None without held-out records.
     reason : str
-        The verdict's reason.
+        What the verdict rests on.
     advice : str
         What to do about it.
-    test : ExactTest
-        The exact test over directions and spaces; each direction over the spaces. NaN without
-        held-out records, as are the figures below.
+    p_value : float
+        Joint test over all attacks of the panel. NaN without held-out records, as are the figures
+        below.
+    headline : AttackResult or None
+        The attack that finds most, in a view that did not guide the release where there is one.
     n_exposed_lower : int or None
-        At least this many member subjects are exposed, at confidence ``1 - alpha``.
+        At least this many member subjects are exposed, at confidence ``1 - alpha``: the largest
+        bound over the attacks.
     tpr : Rate
-        Share of members that the distance to the release finds at false-positive rate `fpr`, with
-        its interval of confidence ``1 - alpha``.
+        Share of members that the headline attack finds at false-positive rate `fpr`, with its
+        interval of confidence ``1 - alpha``.
+    tpr_high : float
+        The largest upper end of such an interval, over all attacks in unguided views.
     auc : Rate
-        0.5 is chance.
+        AUC of the headline attack; 0.5 is chance.
+    test : ExactTest
+        The exact test of the headline attack alone.
     collision_rate : float
-        Share of members that are nearer than all but `fpr` of the held-out subjects.
+        Share of members that are nearer than all but `fpr` of the held-out subjects, in the worst
+        feature space.
     mean_minimum_distance : float
         Mean distance of synthetic records to the nearest member, in the first space.
     smallest_detectable_leak : float
-        Detection limit: a leak that exposes this share of the members is certain to be found. NaN
-        where no leak is.
+        Detection limit: an attack that puts this share of the members before every held-out subject
+        is certain to be noticed. NaN where no share is.
+    n_copies : int
+        Synthetic records that copy a member: nearer to it than held-out records ever are, see
+        `latentwalk.metrics.find_copies`.
     n_duplicates : int
-        Synthetic records that equal a member's record.
+        Synthetic records that equal a member's record. Data of few values have some by chance.
     n_repeated : int
         Synthetic records that equal an earlier synthetic record.
     certified : bool
-        Whether there are enough held-out subjects to certify the false-positive rate.
+        Whether there are enough held-out subjects for a threshold with a false-positive rate that
+        is surely under `fpr`.
     settings : AuditSettings
         The auditor's `alpha`, `fpr` and `tolerance`.
     sets : AuditSets
         Numbers of subjects and records.
+    panel : str
+        "quick" or "full".
+    attacks : tuple of AttackResult
+        Every attack in every view, the one that finds most first.
+    not_run : tuple of pair of str
+        Registered attacks that were not run, each with the reason.
     spaces : tuple of SpaceFigures
-        The figures in each feature space.
+        The distances in each feature space.
     guided_by : tuple of str
         The feature spaces that guided or selected the release.
     controls : tuple of Control
@@ -82,8 +98,6 @@ class AuditReport:
         The stages that were audited together with this one; empty without `audit_stages`.
     inversion_gap : InversionGap or None
         Members' against held-out subjects' reconstruction errors, where these were given.
-    attacks : AttackReport or None
-        What attacks found, see `with_attacks`. The verdict does not include it.
     roc_fprs : tuple of float
         The false-positive rates of each space's `roc`.
     schema_version : int
@@ -93,32 +107,46 @@ class AuditReport:
     verdict: Verdict | None
     reason: str
     advice: str
-    test: ExactTest
+    p_value: float
+    headline: AttackResult | None
     n_exposed_lower: int | None
     tpr: Rate
+    tpr_high: float
     auc: Rate
+    test: ExactTest
     collision_rate: float
     mean_minimum_distance: float
     smallest_detectable_leak: float
+    n_copies: int
     n_duplicates: int
     n_repeated: int
     certified: bool
     settings: AuditSettings
     sets: AuditSets
+    panel: str
+    attacks: tuple[AttackResult, ...]
+    not_run: tuple[tuple[str, str], ...]
     spaces: tuple[SpaceFigures, ...]
     guided_by: tuple[str, ...]
     controls: tuple[Control, ...]
     ladder: tuple[LadderStage, ...] = ()
     inversion_gap: InversionGap | None = None
-    attacks: AttackReport | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS
     schema_version: int = SCHEMA_VERSION
     _digest: str = field(default="", repr=False, compare=False)
 
-    @property
-    def p_value(self) -> float:
-        """The p-value of the exact test, over directions and spaces."""
-        return self.test.p_value
+    def find(self, attack: str, view: str, subjects: str = "nearest image") -> AttackResult:
+        """Return the result of one attack in one view.
+
+        Raises
+        ------
+        KeyError
+            When it was not run.
+        """
+        for result in self.attacks:
+            if (result.attack, result.view, result.subjects) == (attack, view, subjects):
+                return result
+        raise KeyError(f"{attack} in {view}, {subjects}: not among the attacks of this report")
 
     def __repr__(self) -> str:
         exposed = (
@@ -157,21 +185,6 @@ class AuditReport:
         (True, False)
         """
         return keys_digest(row_keys(X_syn)) == self._digest
-
-    def with_attacks(self, attacks: AttackReport) -> Self:
-        """Return the report with the table of `run_attacks` in it.
-
-        Parameters
-        ----------
-        attacks : AttackReport
-            What they found in the same release.
-
-        Returns
-        -------
-        report : AuditReport
-            A new report with the same verdict.
-        """
-        return replace(self, attacks=attacks)
 
     def to_dict(self, *, edition: str = "releasable") -> dict[str, Any]:
         """Return the report as JSON values; NaN becomes None.

@@ -81,7 +81,7 @@ class Control:
 
 @dataclass(frozen=True)
 class SpaceFigures:
-    """What the audit found in one feature space. Subjects are the units.
+    """Distances in one feature space as it is. Subjects are the units.
 
     Attributes
     ----------
@@ -89,14 +89,6 @@ class SpaceFigures:
         The feature space.
     guided : bool
         Whether it guided or selected the release.
-    test : ExactTest
-        Both directions, members nearer, members farther.
-    n_exposed_lower : int
-        Lower bound on the exposed members, at the level left after directions and spaces.
-    tpr : Rate
-        True-positive rate at the audited false-positive rate, with its interval. Lower is better.
-    auc : Rate
-        0.5 is chance. A value below 0.5 shows the hole that selection leaves.
     collision_rate : float
         Share of members that are nearer than all but the audited share of held-out subjects. That
         share is chance. NaN where there are too few held-out subjects.
@@ -106,7 +98,7 @@ class SpaceFigures:
     mean_minimum_distance_holdout : float
         Mean distance of the held-out records to the nearest member.
     roc, roc_low, roc_high : tuple of float
-        True-positive rates at `ROC_FPRS`, and the interval of each of them.
+        True-positive rates at `ROC_FPRS` of "near = member", and the interval of each of them.
     bins, member_counts, holdout_counts : tuple of float
         Histogram of exposures: edges, and shares of members and held-out subjects.
     sham_counts : tuple of float
@@ -116,10 +108,6 @@ class SpaceFigures:
 
     space: str
     guided: bool
-    test: ExactTest
-    n_exposed_lower: int
-    tpr: Rate
-    auc: Rate
     collision_rate: float
     mean_minimum_distance: float
     mean_minimum_distance_holdout: float
@@ -134,22 +122,52 @@ class SpaceFigures:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What one attack found in one feature space.
+    """What one attack found in one view of the release. Subjects are the units.
 
     Attributes
     ----------
     attack : str
-        Its name in `ATTACKS`.
-    space : str
-        The feature space; "records" where the attack looks at the records themselves.
-    auc, tpr : Rate
-        With their intervals. 0.5 is chance for the AUC, the false-positive rate for the other.
+        Its name in `ATTACKS`, or "learned from all".
+    view : str
+        What it looked at: a feature space, or a view made of it. "records" where an attack looks at
+        the records themselves.
+    subjects : str
+        How it saw a subject: "nearest image" takes the one that scores highest, "mean of images"
+        averages the images in the view first.
+    guided : bool
+        Whether the feature space of the view guided or selected the release.
+    test : ExactTest
+        Both directions, members nearer, members farther. NaN for the learned attacker, which has
+        used labels.
+    p_shift : float
+        Rank sum: a shift of the centre.
+    p_adjusted : float
+        One p-value of these three, which allows for all attacks: by relabelling subjects (with four
+        fifths of the level), or by Bonferroni over the exact tests (with the rest).
+    n_exposed_lower : int
+        Lower bound on the exposed members, at a level shared by all attacks.
+    tpr : Rate
+        True-positive rate at the audited false-positive rate, with its interval. Lower is better.
+    auc : Rate
+        0.5 is chance.
     """
 
     attack: str
-    space: str
-    auc: Rate
+    view: str
+    subjects: str
+    guided: bool
+    test: ExactTest
+    p_shift: float
+    p_adjusted: float
+    n_exposed_lower: int
     tpr: Rate
+    auc: Rate
+
+    @property
+    def title(self) -> str:
+        """The attack, its view and how it saw a subject, as text."""
+        means = ", mean of images" if self.subjects == "mean of images" else ""
+        return f"{self.attack} in {self.view}{means}"
 
 
 @dataclass(frozen=True)
@@ -159,9 +177,9 @@ class AttackReport:
     Attributes
     ----------
     p_value : float
-        Permutation maximum over attacks and spaces, by subject.
+        One p-value for the best of all attacks, see `latentwalk.metrics.joint_test`.
     results : tuple of AttackResult
-        One for each attack and space, the largest AUC first.
+        The attack that finds most comes first.
     """
 
     p_value: float
@@ -169,10 +187,10 @@ class AttackReport:
 
     def __str__(self) -> str:
         title = f"{len(self.results)} attacks; p-value of the best: {self.p_value:.3g}"
-        return as_table(title, attacks(self))
+        return as_table(title, attacks(self.results))
 
     def _repr_html_(self) -> str:
-        return html_table(attacks(self))
+        return html_table(attacks(self.results))
 
 
 @dataclass(frozen=True)

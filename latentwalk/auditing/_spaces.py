@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from latentwalk.utils import to_float
 
 AS_GIVEN = "features"
+SMALLEST_SIDE = 16  # smaller images are too blurred for LPIPS, which enlarges them
 
 
-def resolve_spaces(features: Any, is_image: bool) -> dict[str, Any]:
+def resolve_spaces(features: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return transformers by name; None takes 2-D features as they are."""
+    is_image = len(shape) == 3
+    if isinstance(features, str) and features == "auto":
+        small = not is_image or min(shape[1:]) < SMALLEST_SIDE
+        features = ["pixels"] if small else ["pixels", "lpips"]
     if isinstance(features, Mapping):
         named = [(str(name), spec) for name, spec in features.items()]
     else:

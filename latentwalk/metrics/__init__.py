@@ -26,6 +26,7 @@ from latentwalk.metrics._privacy._conformal import (
     conformal_p_values,
     n_holdout_to_certify,
 )
+from latentwalk.metrics._privacy._copies import find_copies
 from latentwalk.metrics._privacy._duplicates import (
     exact_duplicates,
     keys_digest,
@@ -41,6 +42,7 @@ from latentwalk.metrics._privacy._exact import (
     smallest_detectable_leak,
 )
 from latentwalk.metrics._privacy._exposure import exposure, subject_minima
+from latentwalk.metrics._privacy._joint import JointTest, joint_test, relabel, shift_test
 from latentwalk.metrics._privacy._membership_accuracy import MembershipAccuracy, membership_accuracy
 from latentwalk.metrics._privacy._one_run import (
     OneRunAudit,
@@ -56,6 +58,7 @@ __all__ = [
     "ExactTest",
     "FidelityReport",
     "FidelityRow",
+    "JointTest",
     "MembershipAccuracy",
     "Metric",
     "OneRunAudit",
@@ -77,9 +80,11 @@ __all__ = [
     "exposure",
     "feature_likelihood_gap",
     "fidelity_report",
+    "find_copies",
     "frechet_distance",
     "improved_precision",
     "improved_recall",
+    "joint_test",
     "kernel_distance",
     "keys_digest",
     "match_keys",
@@ -92,9 +97,11 @@ __all__ = [
     "one_run_epsilon",
     "one_run_p_value",
     "rank_p_value",
+    "relabel",
     "roc_points",
     "row_keys",
     "share_test",
+    "shift_test",
     "smallest_detectable_leak",
     "subject_minima",
     "tpr_at_fpr",

@@ -138,8 +138,8 @@ def test_run_attacks_with_all_that_was_handed_over():
         y_holdout=y[120:240],
     )
     names = [name for name in ATTACKS if ATTACKS[name].needs]
-    report = run_attacks(auditor, release, attacks=names, knowledge=knowledge, random_state=0)
-    spaces = {r.attack: r.space for r in report.results}
+    report = run_attacks(auditor, release, attacks=names, knowledge=knowledge)
+    spaces = {r.attack: r.view for r in report.results}
     assert {n for n, s in spaces.items() if s == "records"} == {
         "inversion residual",
         "latent distance",
@@ -152,13 +152,12 @@ def test_run_attacks_with_all_that_was_handed_over():
         auditor,
         release,
         knowledge=AttackerKnowledge(**records, classifier=classifier),
-        random_state=0,
     )
     by_subject = {"re-identification", "retrained re-identification"}
     needed = {r.attack for r in some.results if ATTACKS[r.attack].needs}
     assert needed == {"downstream", *by_subject}
     for given, message in (
-        ({"classifier": classifier}, "knowledge has no X"),
+        ({"X": X[:120], "classifier": classifier}, "knowledge has no X_holdout"),
         ({**records, "X": X[1:121], "classifier": classifier}, r"knowledge\.X is not the array"),
         ({**records, "classifier": classifier, "y": y[:120]}, "belong together"),
         ({**records, "classifier": classifier, "y": y[:9], "y_holdout": y[:9]}, "y has shape"),
@@ -172,6 +171,6 @@ def test_members_and_held_out_are_scored_in_one_call():
     X = normal(240, 0)
     auditor = PrivacyAuditor(random_state=0).fit(X[:120], X_holdout=X[120:])
     release = np.concatenate([X[:60] + 0.1, normal(60, 9)])
-    report = run_attacks(auditor, release, attacks=["Monte Carlo"], random_state=0)
+    report = run_attacks(auditor, release, attacks=["Monte Carlo"])
     scores = ATTACKS["Monte Carlo"]().fit(release).score_samples(X)
     assert report.results[0].auc == auc(-scores[:120], -scores[120:])

@@ -80,8 +80,6 @@ def test_discriminator_sees_what_no_hyperplane_does():
 def test_run_attacks_hands_them_the_reference():
     X = normal(240, 0)
     auditor = PrivacyAuditor(random_state=0).fit(X[:80], X_holdout=X[80:160], X_reference=X[160:])
-    report = run_attacks(
-        auditor, X[:80] + 0.01, attacks=["DPI", "Gen-LRA"], n_permutations=99, random_state=0
-    )
+    report = run_attacks(auditor, X[:80] + 0.01, attacks=["DPI", "Gen-LRA"])
     assert {r.attack for r in report.results} == {"DPI", "Gen-LRA"}
-    assert report.p_value == 0.01
+    assert report.p_value <= 0.00125

@@ -45,7 +45,7 @@ def test_the_releasable_json_has_no_single_subject(audited, tmp_path):
     farthest = repr(report.spaces[0].bins[-1])  # one subject's exposure
     assert farthest in inside and farthest not in released
     assert "bins" not in released and "counts" not in released and "patient-" not in inside
-    assert json.loads(released)["spaces"][0]["test"]["p_near"] == report.spaces[0].test.p_near
+    assert json.loads(released)["attacks"][0]["test"]["p_near"] == report.attacks[0].test.p_near
     with pytest.raises(ValueError, match="edition='public'"):
         report.to_json(tmp_path / "other.json", edition="public")
     assert not (tmp_path / "other.json").exists()
@@ -55,11 +55,12 @@ def test_the_region_holds_the_curve_and_the_sham_is_counted():
     auditor = PrivacyAuditor(random_state=0).fit(
         images(80, 0), X_holdout=images(80, 1), X_reference=images(40, 2)
     )
-    found = auditor.audit(images(80, 0)[:9]).spaces[0]
+    report = auditor.audit(images(80, 0)[:9])
+    found, nearest = report.spaces[0], report.find("nearest", "pixels")
     low, rates, high = (np.array(v) for v in (found.roc_low, found.roc, found.roc_high))
     assert (low <= rates).all() and (rates <= high).all() and (low < high).all()
     at_fpr = ROC_FPRS.index(0.01)
-    assert (low[at_fpr], high[at_fpr]) == (found.tpr.low, found.tpr.high)
+    assert (low[at_fpr], high[at_fpr]) == (nearest.tpr.low, nearest.tpr.high)
     # copies expose members that the reference does not come near to
     assert found.member_counts[0] > 0.1 and found.sham_counts[0] == 0
     assert sum(found.sham_counts) == pytest.approx(1)
@@ -121,19 +122,21 @@ def test_the_internal_page_shows_real_neighbours_where_given(audited, tmp_path):
         report.to_html(tmp_path / "other.html", edition="public")
 
 
-def test_attacks_go_into_the_report(audited, tmp_path):
-    auditor, report = audited
-    found = run_attacks(auditor, images(80, 0)[:9], attacks=["nearest", "absence"], random_state=0)
-    joined = report.with_attacks(found)
-    assert report.attacks is None and joined.verdict == report.verdict
-    plain = joined.to_dict()["attacks"]
-    assert plain["p_value"] == found.p_value
-    assert plain["results"][0]["attack"] == "nearest"
-    assert plain["results"][0]["auc"]["value"] == found.results[0].auc.value
-    joined.to_html(tmp_path / "report.html")
+def test_the_attacks_are_in_the_report(audited, tmp_path):
+    _, report = audited
+    assert report.panel == "quick" and report.p_value == min(r.p_adjusted for r in report.attacks)
+    assert report.n_exposed_lower == max(r.n_exposed_lower for r in report.attacks)
+    plain = report.to_dict()
+    assert plain["attacks"][0]["auc"]["value"] == report.attacks[0].auc.value
+    assert plain["headline"]["attack"] == report.headline.attack
+    report.to_html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert "best of all 2" in page and "<td>absence</td><td>pixels</td>" in page
     assert "<h2>Attacks" in page and "patient-" not in page
+    assert all(f"<td>{r.attack}</td><td>{r.view}</td>" in page for r in report.attacks)
+    assert "calibrated nearest" in page and "(needs X_reference" in page
+    missing = dict(report.not_run)
+    assert missing["downstream"].startswith("needs classifier")
+    assert missing["LOGAN"].startswith("needs X_reference")
 
 
 def test_names_are_escaped(tmp_path):
@@ -155,7 +158,7 @@ def test_a_description_has_a_page_too(tmp_path):
 def test_print_is_short_and_says_the_verdict(audited):
     _, report = audited
     text = str(report)
-    assert len(text.splitlines()) <= 25 and max(map(len, text.splitlines())) <= 120
+    assert len(text.splitlines()) <= 25 and max(map(len, text.splitlines())) <= 160
     first, *rest = text.splitlines()
     assert first == "Audit of 9 synthetic records: LEAK" and report.reason[:40] in rest[0]
     assert "pixels" in text and "two-sample classifier passed" in text
@@ -171,7 +174,7 @@ def test_print_is_short_and_says_the_verdict(audited):
 
 def test_attacks_and_ladder_print_as_tables(audited):
     auditor, _ = audited
-    found = run_attacks(auditor, images(80, 0)[:9], attacks=["nearest", "absence"], random_state=0)
+    found = run_attacks(auditor, images(80, 0)[:9], attacks=["nearest", "absence"])
     title, head, *rows = str(found).splitlines()
     assert title.startswith("2 attacks") and "AUC" in head and len(rows) == 2
     assert "<td>absence</td>" in found._repr_html_()

@@ -160,13 +160,16 @@ FIGURES = {"p_value": 0.4, "n_exposed_lower": 0, "n_members": 100, "tpr_high": 0
     [
         ({}, Verdict.NO_EVIDENCE),
         ({"tpr_high": 0.06}, Verdict.UNDERPOWERED),
-        ({"has_unguided_space": False}, Verdict.UNDERPOWERED),
+        ({"has_unguided_view": False}, Verdict.UNDERPOWERED),
+        ({"has_enough_holdout": False}, Verdict.UNDERPOWERED),
+        ({"detection_limit": 0.06}, Verdict.UNDERPOWERED),
+        ({"detection_limit": float("nan")}, Verdict.UNDERPOWERED),
         ({"p_value": 0.05}, Verdict.SIGNAL),
         ({"p_value": 0.01, "n_exposed_lower": 5}, Verdict.SIGNAL),
         ({"p_value": 0.01, "n_exposed_lower": 6}, Verdict.LEAK),
         ({"p_value": 0.01, "n_exposed_lower": 6, "failed_controls": ["sham"]}, Verdict.INVALID),
-        ({"n_duplicates": 1}, Verdict.LEAK),
-        ({"n_duplicates": 1, "failed_controls": ["sham"]}, Verdict.LEAK),
+        ({"n_copies": 1}, Verdict.LEAK),
+        ({"n_copies": 1, "failed_controls": ["sham"]}, Verdict.LEAK),
     ],
 )
 def test_verdict(change, expected):

@@ -35,6 +35,10 @@ class Panel:
         Those that look at the images themselves.
     is_full : bool
         Whether there are views that rarely find what the others miss, and the learned attacker.
+    is_closed : bool
+        Whether attacks that were handed knowledge, or registered by a user, stay out.
+    is_plain : bool
+        Whether the features as they are is the one view.
     """
 
     name: str
@@ -43,9 +47,13 @@ class Panel:
     wide_attacks: tuple[str, ...]
     record_attacks: tuple[str, ...] = ()
     is_full: bool = False
+    is_closed: bool = False
+    is_plain: bool = False
 
     def views(self, space: str, shape: ImageShape | None = None) -> tuple[View, ...]:
         """Return the views of a space; `shape` is that of the images where its rows are pixels."""
+        if self.is_plain:
+            return (plain(space),)
         found = [plain(space), *(whitened(space, width) for width in self.widths)]
         if self.is_full:
             found.append(centred(space))
@@ -84,3 +92,8 @@ FULL = Panel(
     is_full=True,
 )
 PANELS = {panel.name: panel for panel in (QUICK, FULL)}
+
+
+def resolve_panel(panel: str | Panel) -> Panel:
+    """Return the panel of a name, or the panel itself."""
+    return PANELS[panel] if isinstance(panel, str) else panel

@@ -40,6 +40,7 @@ def render_report(report: Any, *, internal: bool, matches: Any = None) -> str:
         ladder=_ladder(report),
         inversion=_inversion(report),
         attacks=_attacks(report),
+        not_run=escape(tables.not_run(report)) if report.attacks else "",
         matches=_match_table(matches) if matches is not None else "",
     )
 
@@ -109,14 +110,13 @@ def _inversion(report: Any) -> str:
 
 
 def _attacks(report: Any) -> str:
-    if report.attacks is None:
+    if not report.attacks:
         return ""
     rows = tables.attacks(report.attacks)
     return (
-        "<h2>Attacks</h2><p>Each attack scores members and held-out subjects. For the best of "
-        f"all {len(rows) - 1}, the p-value that allows for having tried them all is "
-        f"{tables.number(report.attacks.p_value)}. The verdict does not include them.</p>"
-        + html_table(rows)
+        f"<h2>Attacks</h2><p>The {report.panel} panel. Each attack scores members and held-out "
+        f"subjects. p near, p far and p shift test one attack alone. p adjusted allows for all "
+        f"{len(rows) - 1}; the smallest of them is the p-value above.</p>" + html_table(rows)
     )
 
 

@@ -35,13 +35,15 @@ def headline(report: Any) -> Rows:
         if report.spaces
         else "says little without held-out records"
     )
+    worst = report.headline
     return [
         ("Figure", "Value", "How to read it"),
         (
             "p-value",
             number(report.p_value),
-            f"a difference is found at {settings.alpha:g} or less",
+            f"joint test of {len(report.attacks)} attacks; {settings.alpha:g} or less is a finding",
         ),
+        ("Attack that finds most", worst.title if worst else "–", "the next figures are its own"),
         (
             "Exposed member subjects, at least",
             "–" if report.n_exposed_lower is None else str(report.n_exposed_lower),
@@ -50,17 +52,27 @@ def headline(report: Any) -> Rows:
         (
             f"Members found at {level} false alarms",
             share_interval(report.tpr),
-            f"chance is {level}; lower is better{certified}",
+            f"chance is {share(chance(report))}; lower is better{certified}",
         ),
-        ("AUC of the distance", interval(report.auc), "chance is 0.5"),
-        ("Collision rate", share(report.collision_rate), f"chance is at most {level}"),
+        ("AUC", interval(report.auc), "chance is 0.5"),
+        (
+            "Largest rate not ruled out, any attack",
+            share(report.tpr_high),
+            f"{share(settings.tolerance)} is tolerated",
+        ),
         (
             "Detection limit (share of members)",
             share(report.smallest_detectable_leak),
             "a smaller leak may not be found",
         ),
-        ("Copies of a real record", str(report.n_duplicates), "any copy is a leak"),
+        ("Copies of a member's record", str(report.n_copies), "any copy is a leak"),
+        (
+            "Equal to a member's record",
+            str(report.n_duplicates),
+            "data of few values have some by chance",
+        ),
         ("Repeated synthetic records", str(report.n_repeated), "not a leak by themselves"),
+        ("Collision rate", share(report.collision_rate), f"chance is at most {level}"),
         (
             "Mean distance of a synthetic record to the nearest member",
             number(report.mean_minimum_distance),
@@ -69,17 +81,22 @@ def headline(report: Any) -> Rows:
     ]
 
 
+def chance(report: Any) -> float:
+    """The share of members that is found by chance at the threshold that is used."""
+    m = report.sets.n_holdout
+    if not m:
+        return float("nan")
+    return float((int(report.settings.fpr * m + 1e-9) + 1) / (m + 1))
+
+
 def by_space(report: Any) -> Rows:
-    """The figures in each feature space."""
+    """The distances in each feature space."""
     head = (
         "Feature space",
         "Guided the release",
-        "p, members nearer",
-        "p, members farther",
-        "Exposed, at least",
-        "Found",
-        "AUC",
-        "Mean distance to a member (held-out)",
+        "Collision rate",
+        "Mean distance to the nearest member",
+        "The same of held-out records",
     )
     return [
         head,
@@ -87,12 +104,9 @@ def by_space(report: Any) -> Rows:
             (
                 s.space,
                 "yes" if s.guided else "no",
-                number(s.test.p_near),
-                number(s.test.p_far),
-                str(s.n_exposed_lower),
-                share_interval(s.tpr),
-                interval(s.auc),
-                f"{number(s.mean_minimum_distance)} ({number(s.mean_minimum_distance_holdout)})",
+                share(s.collision_rate),
+                number(s.mean_minimum_distance),
+                number(s.mean_minimum_distance_holdout),
             )
             for s in report.spaces
         ),
@@ -135,12 +149,50 @@ def ladder(stages: Any, fpr: float) -> Rows:
     ]
 
 
-def attacks(found: Any) -> Rows:
+def attacks(results: Any) -> Rows:
     """What each attack found."""
     return [
-        ("Attack", "Feature space", "AUC", "Found"),
-        *((r.attack, r.space, interval(r.auc), share_interval(r.tpr)) for r in found.results),
+        (
+            "Attack",
+            "View",
+            "Subject",
+            "Guided",
+            "Exposed, at least",
+            "Found",
+            "AUC",
+            "p near",
+            "p far",
+            "p shift",
+            "p adjusted",
+        ),
+        *(
+            (
+                r.attack,
+                r.view,
+                r.subjects,
+                "yes" if r.guided else "no",
+                str(r.n_exposed_lower),
+                share_interval(r.tpr),
+                interval(r.auc),
+                number(r.test.p_near),
+                number(r.test.p_far),
+                number(r.p_shift),
+                number(r.p_adjusted),
+            )
+            for r in results
+        ),
     ]
+
+
+def not_run(report: Any) -> str:
+    """The attacks that were not run, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in report.not_run:
+        reasons.setdefault(reason, []).append(name)
+    if not reasons:
+        return "Every registered attack was run."
+    listed = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
+    return f"Not run: {listed}."
 
 
 def detectable(report: Any) -> str:
@@ -152,8 +204,8 @@ def detectable(report: Any) -> str:
     n_exposed = round(report.smallest_detectable_leak * report.sets.n_members)
     return (
         f"A leak that exposes {n_exposed} or more of the {report.sets.n_members} member subjects "
-        f"({share(report.smallest_detectable_leak)}) is certain to be found in the audited feature "
-        "spaces. A smaller one may not be found."
+        f"({share(report.smallest_detectable_leak)}) to one of these attacks is certain to be "
+        "found. A smaller one may not be found."
     )
 
 

@@ -9,19 +9,20 @@ from typing import Any
 
 from latentwalk.auditing._page import _tables as tables
 
-WIDTH, MOST_SPACES = 96, 6
+WIDTH, MOST_ATTACKS = 96, 4
 
 
 def as_lines(report: Any) -> str:
     """The verdict, its reason and the main figures, in at most 25 lines."""
-    spaces = [(row[0], row[1], *row[4:7]) for row in tables.by_space(report)[: MOST_SPACES + 1]]
+    rows = tables.attacks(report.attacks[:MOST_ATTACKS])
+    attacks = [(r[0], r[1], r[2], r[4], r[5], r[6], r[10]) for r in rows]
     outcomes = [f"{c.name} {'passed' if c.passed else 'failed'}" for c in report.controls]
     return "\n".join(
         [
             f"Audit of {report.sets.n_synthetic} synthetic records: {tables.word(report)}",
             *wrap(report.reason, WIDTH)[:3],
-            *align(tables.headline(report)[1:9]),
-            *(align(spaces) if report.spaces else []),
+            *align(tables.headline(report)[1:10]),
+            *(align(attacks) if report.attacks else []),
             f"Controls: {', '.join(outcomes) or 'none'}",
         ]
     )
@@ -44,7 +45,7 @@ def as_html(report: Any) -> str:
     """The verdict, its reason and the main figures, for a notebook's cell."""
     return (
         f"<div><p><strong>{escape(tables.word(report))}</strong> {escape(report.reason)}</p>"
-        f"{html_table(tables.headline(report))}</div>"
+        f"{html_table(tables.headline(report)[:10])}</div>"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import floor
 from typing import NamedTuple
 
@@ -86,18 +87,28 @@ def tpr_at_fpr(
     members, holdout = _values(members), np.sort(_values(holdout))
     tail = (1 - confidence) / 4
     m, n = len(holdout), len(members)
-    ranks = np.arange(1, m + 1)
-    surely_below = ranks[beta.ppf(1 - tail, ranks, m - ranks + 1) <= fpr]
-    surely_above = ranks[beta.ppf(tail, ranks, m - ranks + 1) >= fpr]
+    surely_below, surely_above = _sure_ranks(m, fpr, tail)
     low, high = 0.0, 1.0
-    if len(surely_below):
-        k = int((members < holdout[surely_below[-1] - 1]).sum())
+    if surely_below:
+        k = int((members < holdout[surely_below - 1]).sum())
         low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
-    if len(surely_above):
-        k = int((members <= holdout[surely_above[0] - 1]).sum())
+    if surely_above:
+        k = int((members <= holdout[surely_above - 1]).sum())
         high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
     value = float((members < holdout[min(floor(fpr * m + 1e-9), m - 1)]).mean())
     return Rate(value, low, high)
+
+
+@lru_cache(maxsize=256)
+def _sure_ranks(m: int, fpr: float, tail: float) -> tuple[int, int]:
+    """The largest rank of m whose rate is surely under `fpr`, the smallest surely over; 0 for none.
+
+    The false-positive rate of the r-th smallest of m is Beta(r, m - r + 1) distributed.
+    """
+    ranks = np.arange(1, m + 1)
+    below = ranks[beta.ppf(1 - tail, ranks, m - ranks + 1) <= fpr]
+    above = ranks[beta.ppf(tail, ranks, m - ranks + 1) >= fpr]
+    return int(below[-1]) if len(below) else 0, int(above[0]) if len(above) else 0
 
 
 def auc(members: ArrayLike, holdout: ArrayLike, *, confidence: float = 0.95) -> Rate:
