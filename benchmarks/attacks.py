@@ -73,9 +73,11 @@ def without_copies(patches, split):
         )
         for seed in range(N_REPEATED)
     ]
-    given = {"attacks": ["re-identification"], "random_state": 0}
     for name, release in found.items():
-        p = sorted(run_attacks(auditor, release, **given).p_value for auditor in auditors)
+        p = sorted(
+            run_attacks(auditor, release, attacks=["re-identification"]).p_value
+            for auditor in auditors
+        )
         print(f"re-identification, {name}, {N_REPEATED} draws: p {p[0]:.3f} to {p[-1]:.3f}", end="")
         print(f", median {np.median(p):.3f}", flush=True)
 
@@ -132,9 +134,7 @@ def main():
         knowledge = AttackerKnowledge(X, X_out, inverter, None, classifier, y, y_out)
         print(title)
         for name in names:
-            report = run_attacks(
-                auditor, release, attacks=[name], knowledge=knowledge, random_state=0
-            )
+            report = run_attacks(auditor, release, attacks=[name], knowledge=knowledge)
             found = report.results[0]
             print(
                 f"  {name:28s} AUC {found.auc.value:.2f}, TPR {found.tpr}, p {report.p_value:.3f}",

@@ -140,12 +140,9 @@ class Bench:
         )
 
     def audit(self, images):
-        """Verdict, rate and both directions, in one line."""
+        """Verdict, rate, p-value and the attack that finds most, in one line."""
         report = self.auditor.audit(images)
-        (figures,) = report.spaces
-        return (
-            f"{report.verdict:13s}{figures.tpr}{figures.test.p_near:9.2g}{figures.test.p_far:9.2g}"
-        )
+        return f"{report.verdict:13s}{report.tpr}{report.p_value:9.2g}  {report.headline.title}"
 
 
 def main():

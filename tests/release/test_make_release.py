@@ -206,7 +206,8 @@ def test_k_is_tried_as_far_as_the_classes_allow():
 
 def report(high, p):
     settings = Name(tolerance=0.05, alpha=0.05)
-    return Name(tpr=Name(high=high), settings=settings, n_duplicates=0, p_value=p)
+    word = "SIGNAL" if p <= 0.05 else "NO EVIDENCE" if high <= 0.05 else "UNDERPOWERED"
+    return Name(verdict=word, settings=settings, p_value=p)
 
 
 def test_the_smallest_tolerated_k_then_the_smallest_silent_one_then_the_largest():
