@@ -50,6 +50,7 @@ from latentwalk.metrics._privacy._one_run import (
     one_run_epsilon,
     one_run_p_value,
 )
+from latentwalk.metrics._privacy._power import PatientsNeeded, patients_needed
 from latentwalk.metrics._privacy._roc import Rate, auc, roc_points, tpr_at_fpr
 from latentwalk.metrics._privacy._share import ShareTest, share_test
 from latentwalk.metrics._privacy._verdict import Verdict, verdict
@@ -62,6 +63,7 @@ __all__ = [
     "MembershipAccuracy",
     "Metric",
     "OneRunAudit",
+    "PatientsNeeded",
     "Rate",
     "ShareTest",
     "SmallSampleWarning",
@@ -96,6 +98,7 @@ __all__ = [
     "one_run_audit",
     "one_run_epsilon",
     "one_run_p_value",
+    "patients_needed",
     "rank_p_value",
     "relabel",
     "roc_points",

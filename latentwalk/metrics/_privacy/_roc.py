@@ -87,7 +87,7 @@ def tpr_at_fpr(
     members, holdout = _values(members), np.sort(_values(holdout))
     tail = (1 - confidence) / 4
     m, n = len(holdout), len(members)
-    surely_below, surely_above = _sure_ranks(m, fpr, tail)
+    surely_below, surely_above = sure_ranks(m, fpr, tail)
     low, high = 0.0, 1.0
     if surely_below:
         k = int((members < holdout[surely_below - 1]).sum())
@@ -100,7 +100,7 @@ def tpr_at_fpr(
 
 
 @lru_cache(maxsize=256)
-def _sure_ranks(m: int, fpr: float, tail: float) -> tuple[int, int]:
+def sure_ranks(m: int, fpr: float, tail: float) -> tuple[int, int]:
     """The largest rank of m whose rate is surely under `fpr`, the smallest surely over; 0 for none.
 
     The false-positive rate of the r-th smallest of m is Beta(r, m - r + 1) distributed.

@@ -1,0 +1,103 @@
+"""How many patients an audit needs before it can conclude anything."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+from scipy.stats import beta, hypergeom
+
+from latentwalk.metrics._privacy._conformal import n_holdout_to_certify
+from latentwalk.metrics._privacy._roc import sure_ranks
+
+LARGEST = 200_000
+
+
+class PatientsNeeded(NamedTuple):
+    """What `patients_needed` returns.
+
+    Attributes
+    ----------
+    n_members, n_holdout : int
+        Subjects.
+    """
+
+    n_members: int
+    n_holdout: int
+
+
+def patients_needed(
+    tolerance: float = 0.05,
+    *,
+    fpr: float = 0.01,
+    power: float = 0.8,
+    holdout_share: float = 0.375,
+    n_attacks: int = 1,
+    confidence: float = 0.95,
+) -> PatientsNeeded:
+    """Return how many subjects an audit needs to rule out a leak of `tolerance`.
+
+    Without a leak, the upper bound of an attack's true-positive rate is then at most `tolerance`
+    with probability `power`. Subjects count, however many images each has.
+
+    Parameters
+    ----------
+    tolerance : float, default=0.05
+        The share of exposed members that must be ruled out.
+    fpr : float, default=0.01
+        The audited false-positive rate.
+    power : float, default=0.8
+        Probability of the conclusion where nothing leaks.
+    holdout_share : float, default=0.375
+        The part of the subjects that is held out, as in a split of 1,000 and 600.
+    n_attacks : int, default=1
+        Attacks whose bounds must all be low enough, taken as independent. Attacks of a panel depend
+        on each other, so a few stand for many.
+    confidence : float, default=0.95
+        Of the interval.
+
+    Returns
+    -------
+    needed : PatientsNeeded
+        `n_members` and `n_holdout`.
+
+    Raises
+    ------
+    ValueError
+        When no number up to 200,000 is enough, as for a tolerance at or under `fpr`.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import patients_needed
+    >>> patients_needed(0.05, power=0.5)
+    PatientsNeeded(n_members=476, n_holdout=299)
+    """
+    high = 2
+    while high <= LARGEST and _chance(high, holdout_share, tolerance, fpr, confidence) < power ** (
+        1 / n_attacks
+    ):
+        high = ceil(1.02 * high) + 1
+    if high > LARGEST:
+        raise ValueError(
+            f"tolerance={tolerance} cannot be ruled out at fpr={fpr} with {LARGEST} subjects; "
+            "expected a tolerance well over the false-positive rate"
+        )
+    n_holdout = max(round(holdout_share * high), n_holdout_to_certify(fpr, confidence))
+    return PatientsNeeded(high - round(holdout_share * high), n_holdout)
+
+
+def _chance(total: int, share: float, tolerance: float, fpr: float, confidence: float) -> float:
+    """Probability that the upper bound is tolerated, members and held-out being exchangeable."""
+    m = max(1, round(share * total))
+    n = max(1, total - m)
+    tail = (1 - confidence) / 4
+    rank = sure_ranks(m, fpr, tail)[1]
+    if not rank:
+        return 0.0
+    low, high = -1, n - 1  # the most members before the threshold that the bound allows
+    while low < high:
+        middle = (low + high + 1) // 2
+        allowed = beta.ppf(1 - tail, middle + 1, n - middle) <= tolerance
+        low, high = (middle, high) if allowed else (low, middle - 1)
+    # K <= k: at least `rank` held-out subjects are among the first k + rank
+    return float(hypergeom.sf(rank - 1, n + m, m, low + rank)) if low >= 0 else 0.0
