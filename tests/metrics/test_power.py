@@ -21,5 +21,5 @@ def test_more_is_needed_for_less_tolerance_more_power_and_more_attacks():
     assert patients_needed(0.05, power=0.95).n_members > base.n_members
     assert patients_needed(0.05, n_attacks=10).n_members > base.n_members
     assert patients_needed(0.2).n_holdout >= 299  # for a false-positive rate of 1 %
-    with pytest.raises(ValueError, match="tolerance=0.01 cannot be ruled out"):
+    with pytest.raises(ValueError, match=r"tolerance=0\.01 cannot be ruled out"):
         patients_needed(0.01)
