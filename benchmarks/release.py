@@ -43,13 +43,7 @@ from common import load_npz
 
 WALKS = {
     "linear walk": {"objective": "linear", "selection": "uniform"},
-    "published objective": {
-        "objective": "plan",
-        "selection": "uniform",
-        "max_iter": 100,
-        "points_per_step": 6,
-        "learning_rate": 0.1,
-    },
+    "published objective": {"objective": "plan", "selection": "uniform"},
     "GuidedWalker": {},
 }
 
