@@ -4,6 +4,7 @@
 `AuditReport` with a verdict, its figures and its controls, from a panel of attacks. `run_attacks`
 runs attacks by name, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
 the stages), `planted_positives` what would have been found, and `recommend_k` how large k must be.
+`attribute_disclosure` measures what the release tells about members beyond membership.
 `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
 
@@ -25,6 +26,7 @@ from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
     RetrainedReidentificationAttack,
 )
+from latentwalk.auditing._attributes import AttributeDisclosure, attribute_disclosure
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._canaries import canary_audit
 from latentwalk.auditing._inversion_gap import inversion_gap
@@ -53,6 +55,7 @@ __all__ = [
     "AttackReport",
     "AttackResult",
     "AttackerKnowledge",
+    "AttributeDisclosure",
     "AuditReport",
     "AuditSets",
     "AuditSettings",
@@ -78,6 +81,7 @@ __all__ = [
     "RelativeNearestAttack",
     "RetrainedReidentificationAttack",
     "SpaceFigures",
+    "attribute_disclosure",
     "audit_pipeline",
     "audit_stages",
     "canary_audit",
