@@ -129,6 +129,9 @@ def audited(case: Case, codes: tuple[np.ndarray, np.ndarray], seed: int) -> Audi
         X_reference=case.reference,
         groups=members,
         groups_holdout=holdout + members.max() + 1,
+        groups_reference=None
+        if case.reference is None
+        else np.arange(len(case.reference)) + members.max() + holdout.max() + 2,
     )
     return auditor.audit(case.release)
 

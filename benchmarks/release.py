@@ -108,6 +108,7 @@ class Bench:
             X_reference=reference[0],
             groups=members[2],
             groups_holdout=holdout[2],
+            groups_reference=reference[2],
         )
         self.judge = lw.IdentityClassifier(random_state=999).fit(members[0], members[2])
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import latentwalk as lw
 import matplotlib.pyplot as plt
 import numpy as np
-from latentwalk.auditing import audit_stages
+from latentwalk.auditing import audit_stages, recommend_k
 from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
 from latentwalk.features import LPIPSFeatures
 from latentwalk.inspection import ExposureDisplay, NearestMatchDisplay, PathDisplay
@@ -47,7 +47,7 @@ split = lw.split_patients(data.images, groups=data.groups, random_state=0)
 if small:
     print("a quarter of the subjects, for this page; `make demo` runs them all")
     split = [rows[data.groups[rows] % 4 == 0] for rows in split]
-(X, groups), (X_cal, groups_cal), (X_ref, _), (X_out, groups_out) = (
+(X, groups), (X_cal, groups_cal), (X_ref, groups_ref), (X_out, groups_out) = (
     (data.images[rows], data.groups[rows]) for rows in split
 )
 for name, ids in {"members": groups, "calibration": groups_cal, "audit": groups_out}.items():
@@ -91,7 +91,8 @@ lw.check_pipeline(pipe, X, groups=groups)
 # %%
 # Choosing k on the calibration subjects
 # --------------------------------------
-# The smallest k whose verdict is not LEAK. The audit's own subjects have no part in this choice.
+# The smallest k at which the audit finds nothing and has the subjects to say so, else the largest.
+# The audit's own subjects have no part in this choice.
 # There are two feature spaces: pixels, in which the walk rejects near-duplicates of real patches,
 # and LPIPS (shortened by a random projection), which had no part in making the release.
 
@@ -104,14 +105,14 @@ for k in (2, 5) if small else (2, 5, 10):
     releases[k] = pipe.set_params(ksame__k=k).fit_transform(X, **params)
     curve[k] = calibration.audit(releases[k], guided_by="pixels")
     print(f"k = {k}: {curve[k].verdict}, TPR at 1 % FPR {curve[k].tpr}")
-k = next((k for k, report in curve.items() if report.verdict != "LEAK"), max(curve))
+k = recommend_k(curve) or max(curve)
 X_syn = releases[k]
 
 # %%
 # The audit, and what simpler releases give away
 # ----------------------------------------------
 # From the inversions of the real patches to the walk: the same auditor and the same held-out
-# subjects; of the two spaces the worse figure. The generator's own samples show what it alone
+# subjects; the figures are those of the attack that finds most. The generator's own samples show what it alone
 # gives away. Distance is the mean one to the nearest member, in pixels. Coverage is the share of
 # held-out patches that have a synthetic one nearby in LPIPS (higher is better): what each figure
 # was bought at.
@@ -130,7 +131,9 @@ stages = {name: decoder.transform(latents) for name, latents in stages.items()}
 stages |= {"guided walk": X_syn, "generator": generator.sample(len(X), random_state=0)[0]}
 
 auditor = lw.PrivacyAuditor(spaces, random_state=0)
-auditor.fit(X, X_holdout=X_out, X_reference=X_ref, groups=groups, groups_holdout=groups_out)
+sets = {"X_holdout": X_out, "X_reference": X_ref}
+subjects = {"groups": groups, "groups_holdout": groups_out, "groups_reference": groups_ref}
+auditor.fit(X, **sets, **subjects)
 ladder = audit_stages(auditor, stages, guided_by={"guided walk": "pixels"})
 report = ladder["guided walk"]
 
