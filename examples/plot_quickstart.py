@@ -112,10 +112,10 @@ X_syn = releases[k]
 # The audit, and what simpler releases give away
 # ----------------------------------------------
 # From the inversions of the real patches to the walk: the same auditor and the same held-out
-# subjects; the figures are those of the attack that finds most. The generator's own samples show what it alone
-# gives away. Distance is the mean one to the nearest member, in pixels. Coverage is the share of
-# held-out patches that have a synthetic one nearby in LPIPS (higher is better): what each figure
-# was bought at.
+# subjects. The figures are those of the attack that finds most. The generator's own samples show
+# what it alone gives away. Distance is the mean one to the nearest member, in pixels. Coverage is
+# the share of held-out patches that have a synthetic one nearby in LPIPS (higher is better): what
+# each figure was bought at.
 
 pipe.set_params(ksame__k=k).fit(X, **params)
 prototypes = pipe[:2].fit_transform(X, ksame__groups=groups)
