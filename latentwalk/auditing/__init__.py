@@ -47,6 +47,7 @@ from latentwalk.auditing._results import (
     SpaceFigures,
 )
 from latentwalk.auditing._run_attacks import run_attacks
+from latentwalk.auditing._shadow import ShadowAudit, ShadowResult, shadow_audit
 
 __all__ = [
     "ATTACKS",
@@ -80,6 +81,8 @@ __all__ = [
     "ReidentificationAttack",
     "RelativeNearestAttack",
     "RetrainedReidentificationAttack",
+    "ShadowAudit",
+    "ShadowResult",
     "SpaceFigures",
     "attribute_disclosure",
     "audit_pipeline",
@@ -91,4 +94,5 @@ __all__ = [
     "recommend_k",
     "register_attack",
     "run_attacks",
+    "shadow_audit",
 ]
