@@ -22,9 +22,8 @@ version = release = latentwalk.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
-    "sphinx_mathjax_offline",
+    "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
     "numpydoc",
@@ -44,13 +43,13 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
-html_title = "latentwalk"
+html_title = f"latentwalk {version}"
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["wide.css"]
 html_theme_options = {
     "navigation_with_keys": False,
-    "navbar_end": ["version", "theme-switcher"],
+    "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {page: [] for page in ("index", "install", "quickstart", "faq", "glossary")}
