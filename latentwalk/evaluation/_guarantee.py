@@ -112,7 +112,7 @@ def draw_release(
     y_syn : ndarray of shape (n_samples,)
         Their classes.
     statement : PrivacyStatement
-        About these images; `latentwalk.write_release` takes it.
+        About these images, see `PrivacyStatement.is_about`.
 
     Raises
     ------

@@ -11,8 +11,8 @@ import torch
 from latentwalk import Generator
 from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss, lay_cells
 from latentwalk.aggregation import _gaussian_privacy as privacy
-from latentwalk.aggregation._fixed_cells import UNIT, count_and_sum
-from latentwalk.aggregation._noisy_cells import noise_scales
+from latentwalk.aggregation._fixed_cells import UNIT, CellSums, count_and_sum
+from latentwalk.aggregation._noisy_cells import add_cell_noise, noise_scales
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
@@ -125,18 +125,27 @@ def test_the_noise_pays_for_exactly_the_mu_that_was_asked_for():
         assert rho == pytest.approx(0.7**2 / 2, rel=1e-9)
 
 
-@pytest.mark.parametrize("fault", [None, "half the noise"])
-def test_the_best_attack_on_the_query_reaches_its_bound_and_no_more(fault):
-    """The likelihood ratio of a patient at the clipping bound: AUC is Phi(mu / sqrt 2)."""
-    mu, n_runs = 1.0, 4000
-    scales = noise_scales(mu if fault is None else 2 * mu, 1)
+@pytest.mark.parametrize("max_classes", [1, 2])
+def test_the_best_attack_on_the_noisy_cells_reaches_its_bound_and_no_more(cells, max_classes):
+    """The likelihood ratio of a patient at the clipping bound: its AUC is Phi(mu / sqrt 2).
+
+    Each cell is a run of its own: half of them hold the patient, who adds 1 and a radius.
+    """
+    mu, n_runs = 1.0, 6000
     present = np.arange(n_runs) < n_runs // 2
-    counts = privacy.add_noise(present.astype(np.int64) * UNIT, scales[0] * UNIT)
-    sums = privacy.add_noise(present.astype(np.int64) * UNIT, scales[1] * UNIT)
-    score = 0.25 * counts + 0.75 * sums  # weights of the two queries in the likelihood ratio
-    area = roc_auc_score(present, score)
-    bound = norm.cdf(mu / sqrt(2))
-    assert (abs(area - bound) < 0.03) == (fault is None)
+    exact = CellSums(
+        np.tile(present.astype(np.int64), (max_classes, 1)),
+        np.tile(present.astype(np.int64) * UNIT, (max_classes, 1))[:, :, None],
+    )
+    noisy = add_cell_noise(cells, exact, mu=mu, max_classes=max_classes)
+    weights = 1 / noisy.count_scale**2, 1 / noisy.sum_scale**2
+    score = weights[0] * noisy.counts + weights[1] * noisy.sums[:, :, 0] / UNIT
+    area = roc_auc_score(present, score.sum(axis=0))
+    assert area == pytest.approx(norm.cdf(mu / sqrt(2)), abs=0.025)  # 4 standard errors
+    # and the deviations that are stated are those of the noise that was added
+    absent = ~present
+    assert noisy.counts[0, absent].std() == pytest.approx(noisy.count_scale, rel=0.06)
+    assert (noisy.sums[0, absent, 0] / UNIT).std() == pytest.approx(noisy.sum_scale, rel=0.06)
 
 
 def test_no_seed_reaches_the_noise(generator, cells, patients):
