@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -104,13 +104,11 @@ def kind_of_file(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in PICTURE_SUFFIXES:
         return None
-    try:
-        with _regular(path) as file:
-            if file.read(DICOM_MAGIC[0].stop)[DICOM_MAGIC[0]] == DICOM_MAGIC[1]:
-                _dicom.import_pydicom()
-                return _dicom.other_kind(_dicom.sop_class(file))
-    except UnreadableImageError:
-        pass
+    # a file that cannot be opened is judged by its suffix, and reading it says what is wrong
+    with suppress(UnreadableImageError), _regular(path) as file:
+        if file.read(DICOM_MAGIC[0].stop)[DICOM_MAGIC[0]] == DICOM_MAGIC[1]:
+            _dicom.import_pydicom()
+            return _dicom.other_kind(_dicom.sop_class(file))
     return None if suffix in DICOM_SUFFIXES else "file of another kind"
 
 
