@@ -17,7 +17,7 @@ CHECKS = OMP_NUM_THREADS=1 MPLBACKEND=agg
 demo: $(VENV)/.installed
 	$(CHECKS) $(BIN)/python examples/plot_quickstart.py
 
-test: lint types unit
+test: lint types unit docs
 
 lint: $(VENV)/.installed-all
 	$(BIN)/ruff check .
