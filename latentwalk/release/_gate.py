@@ -14,7 +14,8 @@ from latentwalk.utils import check_groups, check_targets
 # What a verdict means, for somebody who did not run the audit.
 MEANINGS = {
     "LEAK": "more of the real patients are exposed than the releasing party tolerates.",
-    "SIGNAL": "some of the real patients are exposed, fewer than the releasing party tolerates.",
+    "SIGNAL": "attackers tell the real patients from others. More exposed patients than the "
+    "releasing party tolerates were not shown, and not ruled out.",
     "NO EVIDENCE": "the attacks that were run found no exposed patient; others were not run.",
     "UNDERPOWERED": "no exposed patient was found, and a leak of the tolerated size is not ruled "
     "out.",
