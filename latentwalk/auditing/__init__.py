@@ -1,9 +1,9 @@
 """The audit: what a release still gives away about the people behind it.
 
 `PrivacyAuditor` takes the members and held-out subjects in ``fit``, and ``audit`` gives an
-`AuditReport` with a verdict, its figures and its controls, from a panel of attacks. `run_attacks`
-runs attacks by name, `audit_stages` shows which stage exposes the members (`audit_pipeline` makes
-the stages), `planted_positives` what would have been found, and `recommend_k` how large k must be.
+`AuditReport` with a verdict, its figures and its controls, from a panel of attacks.
+`audit_stages` shows which stage exposes the members (`audit_pipeline` makes the stages),
+`planted_positives` what would have been found, and `recommend_k` how large k must be.
 `attribute_disclosure` measures what the release tells about members beyond membership.
 `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
@@ -37,7 +37,6 @@ from latentwalk.auditing._planted import planted_positives
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import (
     ROC_FPRS,
-    AttackReport,
     AttackResult,
     AuditSets,
     AuditSettings,
@@ -46,14 +45,12 @@ from latentwalk.auditing._results import (
     LadderStage,
     SpaceFigures,
 )
-from latentwalk.auditing._run_attacks import run_attacks
 from latentwalk.auditing._shadow import ShadowAudit, ShadowResult, shadow_audit
 
 __all__ = [
     "ATTACKS",
     "PANELS",
     "ROC_FPRS",
-    "AttackReport",
     "AttackResult",
     "AttackerKnowledge",
     "AttributeDisclosure",
@@ -93,6 +90,5 @@ __all__ = [
     "prototype_linkage",
     "recommend_k",
     "register_attack",
-    "run_attacks",
     "shadow_audit",
 ]

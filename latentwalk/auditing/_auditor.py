@@ -27,7 +27,7 @@ from latentwalk.auditing._cohorts import gather_cohorts
 from latentwalk.auditing._conclude import Findings, conclude, find, left_out
 from latentwalk.auditing._controls import run_controls
 from latentwalk.auditing._nearness import NearnessReader, chunk_length, read_chunks
-from latentwalk.auditing._panel import PanelRun
+from latentwalk.auditing._panel import PanelRun, check_named
 from latentwalk.auditing._per_record import (
     COLUMNS,
     Column,
@@ -212,6 +212,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         *,
         pipeline: Any = None,
         guided_by: Sequence[str] = (),
+        attacks: Sequence[str] = (),
         knowledge: AttackerKnowledge | None = None,
     ) -> AuditReport:
         """Attack a release with the panel, and conclude.
@@ -227,6 +228,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         guided_by : sequence of str, default=()
             Feature spaces among the audited ones that guided, selected or repelled the records in
             another way. If all audited spaces did, the verdict is never NO EVIDENCE.
+        attacks : sequence of str, default=()
+            Names in `ATTACKS` that join the panel, in the feature spaces as they are.
         knowledge : AttackerKnowledge, default=None
             What attackers hold besides the release, such as an inverter. The attacks that need it
             then join the panel.
@@ -239,18 +242,20 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For bad input, or a name in `guided_by` that is not an audited space.
+            For bad input, a name in `guided_by` that is not an audited space, or a name in
+            `attacks` that is unknown or lacks what it needs.
         """
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
         cohorts, names = self.cohorts_, list(self.cohorts_.spaces)
         guided = find_guided(pipeline, cohorts.spaces, check_guided_by(guided_by, names))
         settings, panel = self._settings(), resolve_panel(self.panel)
+        known = knowledge or AttackerKnowledge()
+        named = check_named(attacks, cohorts, known)
         reader, run = NearnessReader(cohorts), None
         if cohorts.holdout is not None:
-            sights, known = open_sights(cohorts, panel), knowledge or AttackerKnowledge()
             n_chunks = -(-len(X_syn) // chunk_length(X_syn))
-            run = PanelRun(cohorts, sights, panel, known, n_chunks)
+            run = PanelRun(cohorts, open_sights(cohorts, panel), panel, known, n_chunks, named)
         for chunk in read_chunks(cohorts.spaces, X_syn):
             reader.read(chunk)
             if run is not None:

@@ -116,7 +116,7 @@ def conclude(
 ) -> AuditReport:
     """Return the report; without held-out records it has no verdict."""
     sets = cohorts.sizes(len(near.keys))
-    worst = headline(findings.attacks, settings.alpha)
+    worst = findings.attacks[0] if findings.attacks else None
     word, reason = None, NO_HOLDOUT
     n_exposed = max((a.n_exposed_lower for a in findings.attacks), default=None)
     if worst is not None and n_exposed is not None:
@@ -163,15 +163,6 @@ def conclude(
         guided_by=guided_by,
         controls=controls,
         _digest=keys_digest(near.keys),
-    )
-
-
-def headline(attacks: tuple[AttackResult, ...], alpha: float) -> AttackResult | None:
-    """Return the attack that finds most: one that rejects, unguided where one is."""
-    rejecting = [a for a in attacks if a.p_adjusted <= alpha] or list(attacks)
-    unguided = [a for a in rejecting if not a.guided] or rejecting
-    return max(
-        unguided, key=lambda a: (a.n_exposed_lower, -a.p_adjusted, a.tpr.value), default=None
     )
 
 

@@ -29,18 +29,29 @@ NAN = float("nan")
 def measure_attacks(
     cohorts: Cohorts, attempts: Attempts, guided: tuple[str, ...], settings: AuditSettings
 ) -> tuple[AttackResult, ...]:
-    """Return the figures of each attack; the one that finds most comes first."""
+    """Return the figures of each attack, the headline first.
+
+    Attacks that reject come before others, and unguided views before guided ones. Then the bound on
+    exposed members counts, then the p-value, then the true-positive rate.
+    """
     shifts = shift_test(attempts.exposures, cohorts.is_member, strata=cohorts.strata)
     found = zip(attempts.names, attempts.exposures, shifts, attempts.joint.adjusted, strict=True)
     results = [
         measure_attack(cohorts, exposures, settings, len(shifts), name, guided, (shift, joint))
         for name, exposures, shift, joint in found
     ]
-    return tuple(sorted(results, key=_order))
+    return tuple(sorted(results, key=lambda result: _order(result, settings.alpha)))
 
 
-def _order(result: AttackResult) -> tuple[float, ...]:
-    return result.p_adjusted, -result.n_exposed_lower, result.p_shift, -result.auc.value
+def _order(result: AttackResult, alpha: float) -> tuple[float, ...]:
+    return (
+        result.p_adjusted > alpha,
+        result.guided,
+        -result.n_exposed_lower,
+        result.p_adjusted,
+        -result.tpr.value,
+        result.p_shift,
+    )
 
 
 def measure_attack(

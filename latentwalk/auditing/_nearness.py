@@ -53,11 +53,9 @@ def chunk_length(X_syn: NDArray[Any]) -> int:
     return max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))
 
 
-def read_chunks(
-    spaces: dict[str, Any], X_syn: NDArray[Any], *, whole: bool = False
-) -> Iterator[Chunk]:
+def read_chunks(spaces: dict[str, Any], X_syn: NDArray[Any]) -> Iterator[Chunk]:
     """Yield a release, such as a memory map, in parts whose features fit into memory."""
-    for part in gen_batches(len(X_syn), len(X_syn) if whole else chunk_length(X_syn)):
+    for part in gen_batches(len(X_syn), chunk_length(X_syn)):
         rows = np.asarray(X_syn[part])
         yield Chunk(part, rows, row_keys(rows), extract(spaces, rows, "X_syn"))
 

@@ -69,9 +69,10 @@ class PanelRun:
         panel: Panel,
         knowledge: AttackerKnowledge,
         n_chunks: int,
+        named: Sequence[str] = (),
     ) -> None:
         self.cohorts, self.sights, self.panel = cohorts, sights, panel
-        self.knowledge, self.n_chunks = knowledge, n_chunks
+        self.knowledge, self.n_chunks, self.named = knowledge, n_chunks, named
         self.not_run = {n: why for n in ATTACKS if (why := missing(n, cohorts, knowledge))}
         self._rows: dict[str, list[NDArray[Any]]] = {s.view.name: [] for s in sights}
         self._exposures: dict[str, Exposures] = {s.view.name: {} for s in sights}
@@ -102,6 +103,8 @@ class PanelRun:
             for (attack, subjects), found in exposures.items():
                 names.append((attack, view, subjects))
                 values.append(self.cohorts.draws.align(found))
+        for attack in {*self.named} - {attack for attack, _, _ in names}:
+            self.not_run[attack] = "needs the whole release at once, in a narrower feature space"
         return self._judge(names, np.array(values), settings)
 
     def _judge(
@@ -133,23 +136,24 @@ class PanelRun:
         """Names of the attacks that run in a view."""
         wanted = [*self.panel.attacks_in(sight.view, sight.width)]
         if sight.view.name == sight.view.space:
-            wanted += [n for n in self._handed_over() if not ATTACKS[n].sees_records]
+            wanted += [n for n in self._asked_for() if not ATTACKS[n].sees_records]
         return [n for n in dict.fromkeys(wanted) if n not in self.not_run]
 
     def _record_attacks(self) -> list[str]:
-        handed = [n for n in self._handed_over() if ATTACKS[n].sees_records]
-        wanted = dict.fromkeys([*self.panel.record_attacks, *handed])
+        asked = [n for n in self._asked_for() if ATTACKS[n].sees_records]
+        wanted = dict.fromkeys([*self.panel.record_attacks, *asked])
         return [n for n in wanted if n not in self.not_run]
 
-    def _handed_over(self) -> list[str]:
-        """Attacks with what was handed to them, and those that a user registered."""
+    def _asked_for(self) -> list[str]:
+        """Attacks by name, those with what was handed to them, and those that a user registered."""
         if self.panel.is_closed:
-            return []
-        return [
+            return [*self.named]
+        handed_over = [
             name
             for name, attack in ATTACKS.items()
             if (attack.needs and SUBJECTS not in attack.needs) or _is_others(attack)
         ]
+        return [*self.named, *handed_over]
 
     def _attack(self, sight: Sight, rows: NDArray[Any], names: Sequence[str]) -> None:
         search, attacks = NeighborSearch(rows), {}
@@ -196,6 +200,23 @@ def real_records(cohorts: Cohorts, knowledge: AttackerKnowledge) -> NDArray[Any]
 def _is_others(attack: type[MembershipAttack]) -> bool:
     """Whether a user registered it: it joins every panel."""
     return not attack.__module__.startswith("latentwalk.") and not attack.needs
+
+
+def check_named(
+    names: Sequence[str], cohorts: Cohorts, knowledge: AttackerKnowledge
+) -> tuple[str, ...]:
+    """Return the names of attacks; raises for one that is unknown or lacks what it needs."""
+    named = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in named if name not in ATTACKS]
+    if unknown:
+        raise ValueError(f"attacks={unknown}; expected names among {sorted(ATTACKS)}")
+    if named:
+        _ = cohorts.pair
+    for name in named:
+        lacking = missing(name, cohorts, knowledge)
+        if lacking:
+            raise ValueError(f"the attack {name!r} {lacking}")
+    return named
 
 
 def missing(name: str, cohorts: Cohorts, knowledge: AttackerKnowledge) -> str:

@@ -85,7 +85,8 @@ class AuditReport:
     panel : str
         "quick" or "full".
     attacks : tuple of AttackResult
-        Every attack in every view, the one that finds most first.
+        Every attack in every view, the headline first: those that reject, unguided views among
+        them, by the exposed members that they show.
     not_run : tuple of pair of str
         Registered attacks that were not run, each with the reason.
     spaces : tuple of SpaceFigures

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from latentwalk.auditing._page._tables import attacks
-from latentwalk.auditing._page._text import as_table, html_table
 from latentwalk.metrics import ExactTest, Rate
 
 ROC_FPRS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -168,29 +166,6 @@ class AttackResult:
         """The attack, its view and how it saw a subject, as text."""
         means = ", mean of images" if self.subjects == "mean of images" else ""
         return f"{self.attack} in {self.view}{means}"
-
-
-@dataclass(frozen=True)
-class AttackReport:
-    """What `run_attacks` returns; print it for a table.
-
-    Attributes
-    ----------
-    p_value : float
-        One p-value for the best of all attacks, see `latentwalk.metrics.joint_test`.
-    results : tuple of AttackResult
-        The attack that finds most comes first.
-    """
-
-    p_value: float
-    results: tuple[AttackResult, ...]
-
-    def __str__(self) -> str:
-        title = f"{len(self.results)} attacks; p-value of the best: {self.p_value:.3g}"
-        return as_table(title, attacks(self.results))
-
-    def _repr_html_(self) -> str:
-        return html_table(attacks(self.results))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from latentwalk.auditing import (
     planted_positives,
     recommend_k,
     register_attack,
-    run_attacks,
 )
 from latentwalk.metrics import Verdict, auc
 from sklearn.base import clone
@@ -51,24 +50,67 @@ def test_absence_is_the_nearest_reversed():
     np.testing.assert_array_equal(near, -far)
 
 
-def test_run_attacks_by_subject_with_what_the_sets_allow():
+def test_attacks_by_name_join_the_panel_and_its_verdict():
     X = normal(400, 0)
     groups = np.arange(200) // 2
     auditor = PrivacyAuditor(random_state=0).fit(
         X[:200], X_holdout=X[200:], groups=groups, groups_holdout=groups + 1000
     )
-    report = run_attacks(auditor, X[:200] + 0.01)
-    without_reference = {n for n, a in ATTACKS.items() if not a.needs_reference and not a.needs}
-    assert {r.attack for r in report.results} == without_reference - {"parts"}
-    assert {r.subjects for r in report.results} == {"nearest image", "mean of images"}
-    assert report.p_value <= 0.01
-    assert run_attacks(auditor, normal(100, 9)).p_value > 0.05
+    names = [n for n, a in ATTACKS.items() if not (a.needs_reference or a.needs or n == "parts")]
+    report = auditor.audit(X[:200] + 0.01, attacks=names)
+    assert {r.attack for r in report.attacks} == set(names)
+    assert {r.subjects for r in report.attacks} == {"nearest image", "mean of images"}
+    assert report.p_value <= 0.01 and not {*names} & {name for name, _ in report.not_run}
+    assert auditor.audit(normal(100, 9), attacks=names).p_value > 0.05
     with pytest.raises(ValueError, match="expected names among"):
-        run_attacks(auditor, X[:9], attacks=["unknown"])
+        auditor.audit(X[:9], attacks=["unknown"])
     with pytest.raises(ValueError, match="needs X_reference"):
-        run_attacks(auditor, X[:9], attacks=["DOMIAS"])
+        auditor.audit(X[:9], attacks=["DOMIAS"])
     with pytest.raises(ValueError, match="without X_holdout"):
-        run_attacks(PrivacyAuditor().fit(X), X[:9])
+        PrivacyAuditor().fit(X).audit(X[:9], attacks=["absence"])
+
+
+def test_an_attack_that_only_a_name_brings_in_can_turn_the_verdict():
+    # members sit in a hole of the release: far is a member, and their best image hides it
+    rng = np.random.default_rng(0)
+
+    @register_attack("knows the first value")
+    class First(ATTACKS["nearest"]):
+        def score_samples(self, X):
+            return X[:, 0]
+
+    try:
+        # built in as far as the panel can tell: it does not join by itself
+        First.__module__ = "latentwalk.trial"
+        X, H, S = rng.normal(size=(3, 500, 4))
+        auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=H)
+        quiet = auditor.audit(S)
+        assert quiet.p_value > 0.05 and ("knows the first value", "not in the quick panel") in (
+            quiet.not_run
+        )
+        order = np.argsort(-np.concatenate([X, H])[:, 0])
+        pooled = np.concatenate([X, H])
+        X[:], H[:] = pooled[order[:500]], pooled[order[500:]]
+        biased = PrivacyAuditor(random_state=0).fit(X, X_holdout=H)
+        named = biased.audit(S, attacks="knows the first value")
+        assert named.headline.attack == "knows the first value"
+        assert named.p_value <= 0.05 and named.n_exposed_lower > 400
+    finally:
+        del ATTACKS["knows the first value"]
+
+
+def test_the_headline_is_the_first_attack_of_the_report():
+    X, H, S = normal(300, 0), normal(300, 1), normal(300, 2)
+    for n_copied in (0, 6, 60):
+        release = np.concatenate([X[:n_copied] + 0.02, S])
+        auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=H)
+        report = auditor.audit(release)
+        assert report.headline is report.attacks[0]
+        rejecting = [r.p_adjusted <= 0.05 for r in report.attacks]
+        assert rejecting == sorted(rejecting, reverse=True)
+        shown = [r.n_exposed_lower for r in report.attacks if r.p_adjusted <= 0.05]
+        assert shown == sorted(shown, reverse=True)
+        assert report.n_exposed_lower == max([*shown, 0])
 
 
 def test_a_name_is_registered_once():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from latentwalk.auditing import ATTACKS, AttackerKnowledge, PrivacyAuditor, run_attacks
+from latentwalk.auditing import ATTACKS, AttackerKnowledge, PrivacyAuditor
 from latentwalk.metrics import auc, membership_accuracy
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -14,7 +14,7 @@ def normal(n, seed, d=6):
 
 
 def found(attack, members, holdout, **labels):
-    """AUC with its interval; both sets in one call, as `run_attacks` does."""
+    """AUC with its interval; both sets in one call, as the audit does."""
     scores = attack.score_samples(np.concatenate([members, holdout]), **labels)
     return auc(-scores[: len(members)], -scores[len(members) :])
 
@@ -110,13 +110,13 @@ def test_what_is_missing_is_named(name, match):
         ATTACKS[name]().fit(MEMBERS)
     auditor = PrivacyAuditor(random_state=0).fit(MEMBERS, X_holdout=HOLDOUT)
     with pytest.raises(ValueError, match=f"{name}.*{match}"):
-        run_attacks(auditor, UNRELATED, attacks=[name])
+        auditor.audit(UNRELATED, attacks=[name])
     handed = {match.removeprefix("needs "): object()}
     with pytest.raises(TypeError, match="is of type object without"):
         ATTACKS[name]().fit(MEMBERS, **handed)
 
 
-def test_run_attacks_with_all_that_was_handed_over():
+def test_an_audit_with_all_that_was_handed_over():
     X, y = labelled(360, 0)
     groups = np.arange(120) // 2
     auditor = PrivacyAuditor(random_state=0).fit(
@@ -138,8 +138,8 @@ def test_run_attacks_with_all_that_was_handed_over():
         y_holdout=y[120:240],
     )
     names = [name for name in ATTACKS if ATTACKS[name].needs]
-    report = run_attacks(auditor, release, attacks=names, knowledge=knowledge)
-    spaces = {r.attack: r.view for r in report.results}
+    report = auditor.audit(release, attacks=names, knowledge=knowledge)
+    spaces = {r.attack: r.view for r in report.attacks if r.attack in names}
     assert {n for n, s in spaces.items() if s == "records"} == {
         "inversion residual",
         "latent distance",
@@ -148,14 +148,8 @@ def test_run_attacks_with_all_that_was_handed_over():
     assert set(spaces) == set(names)
     assert report.p_value <= 0.01
     # without a word on names, what was not handed over is left out
-    some = run_attacks(
-        auditor,
-        release,
-        knowledge=AttackerKnowledge(**records, classifier=classifier),
-    )
-    by_subject = {"re-identification", "retrained re-identification"}
-    needed = {r.attack for r in some.results if ATTACKS[r.attack].needs}
-    assert needed == {"downstream", *by_subject}
+    some = auditor.audit(release, knowledge=AttackerKnowledge(**records, classifier=classifier))
+    assert {r.attack for r in some.attacks if ATTACKS[r.attack].needs} == {"downstream"}
     for given, message in (
         ({"X": X[:120], "classifier": classifier}, "knowledge has no X_holdout"),
         ({**records, "X": X[1:121], "classifier": classifier}, r"knowledge\.X is not the array"),
@@ -163,7 +157,7 @@ def test_run_attacks_with_all_that_was_handed_over():
         ({**records, "classifier": classifier, "y": y[:9], "y_holdout": y[:9]}, "y has shape"),
     ):
         with pytest.raises(ValueError, match=message):
-            run_attacks(auditor, release, knowledge=AttackerKnowledge(**given))
+            auditor.audit(release, knowledge=AttackerKnowledge(**given))
 
 
 def test_members_and_held_out_are_scored_in_one_call():
@@ -171,6 +165,6 @@ def test_members_and_held_out_are_scored_in_one_call():
     X = normal(240, 0)
     auditor = PrivacyAuditor(random_state=0).fit(X[:120], X_holdout=X[120:])
     release = np.concatenate([X[:60] + 0.1, normal(60, 9)])
-    report = run_attacks(auditor, release, attacks=["Monte Carlo"])
+    report = auditor.audit(release, attacks=["Monte Carlo"])
     scores = ATTACKS["Monte Carlo"]().fit(release).score_samples(X)
-    assert report.results[0].auc == auc(-scores[:120], -scores[120:])
+    assert report.find("Monte Carlo", "features").auc == auc(-scores[:120], -scores[120:])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from latentwalk.auditing import ATTACKS, PrivacyAuditor, run_attacks
+from latentwalk.auditing import ATTACKS, PrivacyAuditor
 from latentwalk.metrics import auc
 
 NAMES = ["re-identification", "retrained re-identification"]
@@ -92,4 +92,4 @@ def test_bad_input(name):
     X = images(20, 7)[0]
     auditor = PrivacyAuditor(random_state=0).fit(X[:20], X_holdout=X[20:])
     with pytest.raises(ValueError, match="needs X_reference: fit the auditor"):
-        run_attacks(auditor, X, attacks=[name])
+        auditor.audit(X, attacks=[name])

@@ -144,7 +144,7 @@ class MembershipAttack(BaseEstimator):
         missing = [name for name in self.needs if handed.get(name) is None]
         if missing:
             raise ValueError(
-                f"{title} needs {', '.join(missing)}: pass it to fit, or in run_attacks as "
+                f"{title} needs {', '.join(missing)}: pass it to fit, or to audit as "
                 "knowledge=AttackerKnowledge(...)"
             )
         for name, methods in self.needs.items():

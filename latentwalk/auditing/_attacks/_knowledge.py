@@ -16,7 +16,7 @@ from latentwalk.utils import check_targets, to_float
 
 @dataclass(frozen=True)
 class AttackerKnowledge:
-    """What `run_attacks` hands to the attacks that need more than features of the release.
+    """What an audit hands to the attacks that need more than features of the release.
 
     Parameters
     ----------
