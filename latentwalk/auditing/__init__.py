@@ -31,6 +31,7 @@ from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._canaries import canary_audit
 from latentwalk.auditing._inversion_gap import inversion_gap
 from latentwalk.auditing._ladder import Ladder, audit_stages, recommend_k
+from latentwalk.auditing._page._facts import ReleaseFacts
 from latentwalk.auditing._per_record import NearestMatches
 from latentwalk.auditing._pipeline import audit_pipeline
 from latentwalk.auditing._planted import planted_positives
@@ -77,6 +78,7 @@ __all__ = [
     "PrivacyAuditor",
     "ReidentificationAttack",
     "RelativeNearestAttack",
+    "ReleaseFacts",
     "RetrainedReidentificationAttack",
     "ShadowAudit",
     "ShadowResult",

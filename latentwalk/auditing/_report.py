@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from latentwalk.auditing._page._facts import ReleaseFacts
 from latentwalk.auditing._page._html import render_report
 from latentwalk.auditing._page._text import as_html, as_lines
 from latentwalk.auditing._per_record import NearestMatches
@@ -235,8 +236,11 @@ class AuditReport:
         *,
         edition: str = "releasable",
         matches: NearestMatches | None = None,
+        facts: ReleaseFacts | None = None,
     ) -> None:
         """Write the report as one HTML page that needs no other file.
+
+        Its first page is for those who decide, and has a place to sign. It prints on paper.
 
         Parameters
         ----------
@@ -247,6 +251,9 @@ class AuditReport:
             exposures and, where given, real images next to synthetic ones.
         matches : NearestMatches, default=None
             From `PrivacyAuditor.nearest_matches`: real images, for the internal edition only.
+        facts : ReleaseFacts, default=None
+            What else is known of the release: k, its name, licence and contact, fidelity and
+            utility, some of its images.
 
         Raises
         ------
@@ -259,7 +266,7 @@ class AuditReport:
                 "matches hold real images; pass them with edition='internal', a page that must not "
                 "be released"
             )
-        page = render_report(self, internal=edition == "internal", matches=matches)
+        page = render_report(self, internal=edition == "internal", matches=matches, facts=facts)
         Path(path).write_text(page, encoding="utf-8")
 
 

@@ -30,11 +30,6 @@ def headline(report: Any) -> Rows:
     settings = report.settings
     level = f"{settings.fpr:.2%}"
     certified = "" if report.certified else " (not certified)"
-    against = (
-        f"held-out records: {number(report.spaces[0].mean_minimum_distance_holdout)}"
-        if report.spaces
-        else "says little without held-out records"
-    )
     worst = report.headline
     return [
         ("Figure", "Value", "How to read it"),
@@ -74,9 +69,17 @@ def headline(report: Any) -> Rows:
         ("Repeated synthetic records", str(report.n_repeated), "not a leak by themselves"),
         ("Collision rate", share(report.collision_rate), f"chance is at most {level}"),
         (
-            "Mean distance of a synthetic record to the nearest member",
+            "Mean distance, synthetic records to the nearest member",
             number(report.mean_minimum_distance),
-            against,
+            "a scale for the attacks; averages lie near to everybody",
+        ),
+        *(
+            (
+                "Mean distance, real held-out records to the nearest member",
+                number(space.mean_minimum_distance_holdout),
+                "of people who were not members, on the same scale",
+            )
+            for space in report.spaces[:1]
         ),
     ]
 
@@ -95,8 +98,8 @@ def by_space(report: Any) -> Rows:
         "Feature space",
         "Guided the release",
         "Collision rate",
-        "Mean distance to the nearest member",
-        "The same of held-out records",
+        "Mean distance, synthetic to nearest member",
+        "Mean distance, real held-out to nearest member",
     )
     return [
         head,
@@ -195,20 +198,6 @@ def not_run(report: Any) -> str:
     return f"Not run: {listed}."
 
 
-def detectable(report: Any) -> str:
-    """What could have been detected, in one sentence."""
-    if report.verdict is None:
-        return "Nothing was tested."
-    if isnan(report.smallest_detectable_leak):
-        return "There are too few subjects to be certain to find a leak of any size."
-    n_exposed = round(report.smallest_detectable_leak * report.sets.n_members)
-    return (
-        f"A leak that exposes {n_exposed} or more of the {report.sets.n_members} member subjects "
-        f"({share(report.smallest_detectable_leak)}) to one of these attacks is certain to be "
-        "found. A smaller one may not be found."
-    )
-
-
 def guided(report: Any) -> str:
     """Which feature spaces had a part in making the release."""
     if not report.guided_by:
@@ -227,6 +216,32 @@ def settings(report: Any) -> str:
         f"members {given.tolerance:g}. Strata of subjects with a similar number of records: "
         f"{n.n_strata}. Records drawn from a subject, at least: {n.images_per_subject}."
     )
+
+
+def inversion(report: Any) -> str:
+    """What reconstruction errors tell of members, in a few sentences."""
+    gap = report.inversion_gap
+    does = "tells" if gap.test.p_value <= report.settings.alpha else "does not tell"
+    return (
+        f"The mean reconstruction error is {number(gap.mean_members)} for members and "
+        f"{number(gap.mean_holdout)} for held-out subjects. A member's error is lower with "
+        f"probability {interval(gap.auc)}; 0.5 is chance. The exact test {does} them apart "
+        f"(p = {number(gap.test.p_value)}; members lower {number(gap.test.p_near)}, members higher "
+        f"{number(gap.test.p_far)}). An inversion gap is a membership signal for everybody who "
+        "holds the generator and can invert, whatever was released. The verdict is about the "
+        "synthetic records, and does not include it."
+    )
+
+
+def plain(text: str) -> str:
+    """A name in one line: a line break in it must not look like a line of the report.
+
+    Examples
+    --------
+    >>> plain("pixels\\nAudit of 9 records:\\tNO EVIDENCE")
+    'pixels Audit of 9 records: NO EVIDENCE'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def number(value: float) -> str:

@@ -20,7 +20,7 @@ def as_lines(report: Any) -> str:
     return "\n".join(
         [
             f"Audit of {report.sets.n_synthetic} synthetic records: {tables.word(report)}",
-            *wrap(report.reason, WIDTH)[:3],
+            *wrap(tables.plain(report.reason), WIDTH)[:3],
             *align(tables.headline(report)[1:10]),
             *(align(attacks) if report.attacks else []),
             f"Controls: {', '.join(outcomes) or 'none'}",
@@ -35,9 +35,10 @@ def as_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
 
 def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """The rows of a table as lines with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = [[tables.plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
     ]
 
 
