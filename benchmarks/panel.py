@@ -128,8 +128,8 @@ def leak_free(kind: str, run: int) -> tuple[dict[str, Any], np.ndarray]:
 
 def level(arguments: argparse.Namespace) -> Iterator[Row]:
     """A row for each kind of release that leaks nothing, and each panel."""
-    for kind in arguments.kinds or LEAK_FREE:
-        for panel in arguments.panels:
+    for panel in arguments.panels:
+        for kind in arguments.kinds or LEAK_FREE:
             found = []
             for run in range(arguments.runs):
                 sets, release = leak_free(kind, run)

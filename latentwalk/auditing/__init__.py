@@ -4,7 +4,6 @@
 `AuditReport` with a verdict, its figures and its controls, from a panel of attacks.
 `audit_stages` shows which stage exposes the members (`audit_pipeline` makes the stages),
 `planted_positives` what would have been found, and `recommend_k` how large k must be.
-`attribute_disclosure` measures what the release tells about members beyond membership.
 `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
 
@@ -26,7 +25,6 @@ from latentwalk.auditing._attacks._reidentification import (
     ReidentificationAttack,
     RetrainedReidentificationAttack,
 )
-from latentwalk.auditing._attributes import AttributeDisclosure, attribute_disclosure
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._canaries import canary_audit
 from latentwalk.auditing._inversion_gap import inversion_gap
@@ -39,12 +37,14 @@ from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import (
     ROC_FPRS,
     AttackResult,
+    AttributeDisclosure,
     AuditSets,
     AuditSettings,
     Control,
     InversionGap,
     LadderStage,
     SpaceFigures,
+    SubgroupFigures,
 )
 from latentwalk.auditing._shadow import ShadowAudit, ShadowResult, shadow_audit
 
@@ -83,7 +83,7 @@ __all__ = [
     "ShadowAudit",
     "ShadowResult",
     "SpaceFigures",
-    "attribute_disclosure",
+    "SubgroupFigures",
     "audit_pipeline",
     "audit_stages",
     "canary_audit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._attacks._panels import PANELS, Panel, resolve_panel
+from latentwalk.auditing._attributes import Attributes, check_attributes, disclose
 from latentwalk.auditing._checks import (
     check_apart,
     check_like,
@@ -41,6 +43,7 @@ from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import AuditSettings
 from latentwalk.auditing._sights import open_sights
 from latentwalk.auditing._spaces import check_guided_by, find_guided, resolve_spaces
+from latentwalk.auditing._subgroups import By, check_by, measure_subgroups
 from latentwalk.metrics import row_keys
 
 
@@ -214,6 +217,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         guided_by: Sequence[str] = (),
         attacks: Sequence[str] = (),
         knowledge: AttackerKnowledge | None = None,
+        by: By | None = None,
+        attributes: Attributes | None = None,
     ) -> AuditReport:
         """Attack a release with the panel, and conclude.
 
@@ -233,6 +238,15 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         knowledge : AttackerKnowledge, default=None
             What attackers hold besides the release, such as an inverter. The attacks that need it
             then join the panel.
+        by : mapping of str to pair of array-like of shape (n_samples,), (n_holdout,), default=None
+            Values of members and of held-out records, such as ``{"class": (y, y_out)}``. The panel
+            is tested within each value too. These tests have the level `alpha` for themselves, and
+            what they find changes the verdict.
+        attributes : mapping of str to three array-like of shape (n_synthetic,), (n_samples,), \
+                (n_holdout,), default=None
+            Values of the release, of members and of held-out records, such as the released label
+            ``{"label": (y_syn, y, y_out)}``. For an attribute that is not released, give what an
+            attacker could infer. The report says how much better members are guessed.
 
         Returns
         -------
@@ -242,8 +256,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For bad input, a name in `guided_by` that is not an audited space, or a name in
-            `attacks` that is unknown or lacks what it needs.
+            For bad input, a name in `guided_by` that is not an audited space, a name in `attacks`
+            that is unknown or lacks what it needs, or values of another length.
         """
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
@@ -252,6 +266,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         settings, panel = self._settings(), resolve_panel(self.panel)
         known = knowledge or AttackerKnowledge()
         named = check_named(attacks, cohorts, known)
+        subgroups = check_by(by or {}, cohorts)
+        disclosed = check_attributes(attributes or {}, cohorts, len(X_syn))
         reader, run = NearnessReader(cohorts), None
         if cohorts.holdout is not None:
             n_chunks = -(-len(X_syn) // chunk_length(X_syn))
@@ -263,7 +279,11 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         near, findings, not_run = reader.finish(), Findings(), {}
         if run is not None:
             attempts = run.finish(settings)
-            findings = find(cohorts, near, attempts, guided, settings)
+            findings = replace(
+                find(cohorts, near, attempts, guided, settings),
+                subgroups=measure_subgroups(cohorts, attempts, subgroups, settings),
+                attributes=disclose(cohorts, X_syn, disclosed, settings),
+            )
             not_run = left_out(attempts, panel)
         return conclude(cohorts, near, findings, self.controls_, guided, panel, not_run, settings)
 

@@ -15,11 +15,14 @@ from latentwalk.auditing._panel import Attempts
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import (
     AttackResult,
+    AttributeDisclosure,
     AuditSettings,
     Control,
     SpaceFigures,
+    SubgroupFigures,
 )
 from latentwalk.auditing._sights import image_shape
+from latentwalk.auditing._subgroups import with_subgroups
 from latentwalk.metrics import (
     ExactTest,
     Rate,
@@ -61,6 +64,8 @@ class Findings:
     tpr_high: float = NAN
     limit: float = NAN
     n_copies: int = 0
+    subgroups: tuple[SubgroupFigures, ...] = ()
+    attributes: tuple[AttributeDisclosure, ...] = ()
 
 
 def find(
@@ -135,6 +140,7 @@ def conclude(
             alpha=settings.alpha,
             tolerance=settings.tolerance,
         )
+        word, reason = with_subgroups(word, reason, findings.subgroups, settings)
     return AuditReport(
         verdict=word,
         reason=reason,
@@ -162,6 +168,8 @@ def conclude(
         spaces=findings.spaces,
         guided_by=guided_by,
         controls=controls,
+        subgroups=findings.subgroups,
+        attributes=findings.attributes,
         _digest=keys_digest(near.keys),
     )
 

@@ -18,12 +18,14 @@ from latentwalk.auditing._per_record import NearestMatches
 from latentwalk.auditing._results import (
     ROC_FPRS,
     AttackResult,
+    AttributeDisclosure,
     AuditSets,
     AuditSettings,
     Control,
     InversionGap,
     LadderStage,
     SpaceFigures,
+    SubgroupFigures,
 )
 from latentwalk.metrics import ExactTest, Rate, Verdict, keys_digest, row_keys
 
@@ -96,6 +98,10 @@ class AuditReport:
         The feature spaces that guided or selected the release.
     controls : tuple of Control
         Tests that must not find a difference, since they do not use the release.
+    subgroups : tuple of SubgroupFigures
+        The panel within classes and other subgroups, where `by` was given.
+    attributes : tuple of AttributeDisclosure
+        What the release tells about members beyond membership, where `attributes` were given.
     ladder : tuple of LadderStage
         The stages that were audited together with this one; empty without `audit_stages`.
     inversion_gap : InversionGap or None
@@ -131,6 +137,8 @@ class AuditReport:
     spaces: tuple[SpaceFigures, ...]
     guided_by: tuple[str, ...]
     controls: tuple[Control, ...]
+    subgroups: tuple[SubgroupFigures, ...] = ()
+    attributes: tuple[AttributeDisclosure, ...] = ()
     ladder: tuple[LadderStage, ...] = ()
     inversion_gap: InversionGap | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS

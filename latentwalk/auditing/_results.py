@@ -169,6 +169,76 @@ class AttackResult:
 
 
 @dataclass(frozen=True)
+class AttributeDisclosure:
+    """How well an attacker guesses an attribute of a person from the release.
+
+    The attacker holds a person's image and takes the attribute of the nearest synthetic record. A
+    useful release tells something about everybody, so members are compared with held-out subjects.
+    Subjects are the units, in the first feature space.
+
+    Attributes
+    ----------
+    name : str
+        The attribute.
+    members_right, holdout_right : float
+        Share of the subjects whose value is guessed right. The difference is what the release tells
+        about members only.
+    p_value : float
+        Tests that members are guessed no better, or worse, than held-out subjects. It allows for
+        all attributes (Holm).
+    auc : Rate
+        Probability that the release is surer of a member's true value than of a held-out subject's;
+        0.5 is chance.
+
+    References
+    ----------
+    "A consensus privacy metrics framework for synthetic data", Patterns 2025, arXiv 2503.04980.
+    """
+
+    name: str
+    members_right: float
+    holdout_right: float
+    p_value: float
+    auc: Rate
+
+
+@dataclass(frozen=True)
+class SubgroupFigures:
+    """What the panel found among the subjects with one value, such as a class.
+
+    A subject counts where a drawn record of it has the value. Intervals and bounds are at a level
+    that is shared by all subgroups of the audit.
+
+    Attributes
+    ----------
+    by : str
+        What was divided by, such as "class".
+    value : str
+        The value.
+    n_members, n_holdout : int
+        Subjects.
+    attack : str
+        The attack that finds most here, with its view.
+    n_exposed_lower : int
+        Lower bound on the exposed members of the subgroup.
+    tpr : Rate
+        True-positive rate of the attack at the audited false-positive rate. With few held-out
+        subjects it is the rate at the nearest one.
+    p_value : float
+        Joint test over the panel within the subgroup. It allows for all subgroups (Holm).
+    """
+
+    by: str
+    value: str
+    n_members: int
+    n_holdout: int
+    attack: str
+    n_exposed_lower: int
+    tpr: Rate
+    p_value: float
+
+
+@dataclass(frozen=True)
 class LadderStage:
     """A stage of the attribution ladder: the headline figures of its own audit.
 

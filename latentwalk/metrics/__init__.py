@@ -24,6 +24,7 @@ from latentwalk.metrics._fidelity._support import alpha_precision, beta_recall
 from latentwalk.metrics._privacy._conformal import (
     benjamini_hochberg,
     conformal_p_values,
+    holm,
     n_holdout_to_certify,
 )
 from latentwalk.metrics._privacy._copies import find_copies
@@ -84,6 +85,7 @@ __all__ = [
     "fidelity_report",
     "find_copies",
     "frechet_distance",
+    "holm",
     "improved_precision",
     "improved_recall",
     "joint_test",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from latentwalk.auditing import PrivacyAuditor, attribute_disclosure
+from latentwalk.auditing import PrivacyAuditor
 
 
 def population(n, rng):
@@ -17,7 +17,8 @@ def test_averages_of_a_class_disclose_the_label_of_their_members():
     release = np.concatenate([X[g].mean(axis=1) for g in groups])
     labels = np.repeat(["a", "b"], 60)
     auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=H)
-    found = attribute_disclosure(auditor, release, labels, y=y, y_holdout=y_out)
+    found = auditor.audit(release, attributes={"label": (labels, y, y_out)}).attributes[0]
+    assert found.name == "label"
     assert found.members_right > found.holdout_right + 0.05
     assert found.p_value <= 0.01 and found.auc.low > 0.5
 
@@ -28,7 +29,7 @@ def test_a_release_that_tells_about_everybody_discloses_nothing_of_members():
         rng = np.random.default_rng(run)
         (X, y), (H, y_out), (S, y_syn) = (population(120, rng) for _ in range(3))
         auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=H)
-        found = attribute_disclosure(auditor, S, y_syn, y=y, y_holdout=y_out)
+        found = auditor.audit(S, attributes={"label": (y_syn, y, y_out)}).attributes[0]
         assert found.members_right > 0.55  # useful, for all alike
         p_values.append(found.p_value)
     assert sum(p <= 0.05 for p in p_values) <= 4
@@ -38,9 +39,12 @@ def test_bad_input_is_named():
     rng = np.random.default_rng(0)
     (X, y), (H, y_out) = population(30, rng), population(30, rng)
     auditor = PrivacyAuditor().fit(X, X_holdout=H)
-    with pytest.raises(ValueError, match="y_syn has a single value"):
-        attribute_disclosure(auditor, X[:9], ["a"] * 9, y=y, y_holdout=y_out)
-    with pytest.raises(ValueError, match="y_holdout has shape"):
-        attribute_disclosure(auditor, X[:9], y[:9], y=y, y_holdout=y_out[1:])
+    for given, message in [
+        ((["a"] * 9, y, y_out), "has a single value in the release"),
+        ((y[:9], y, y_out[1:]), r"attributes\['label'\]\[2\] has shape"),
+        ((y[:9], y), "has 2 parts; expected three"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            auditor.audit(X[:9], attributes={"label": given})
     with pytest.raises(ValueError, match="without X_holdout"):
-        attribute_disclosure(PrivacyAuditor().fit(X), X[:9], y[:9], y=y, y_holdout=y_out)
+        PrivacyAuditor().fit(X).audit(X[:9], attributes={"label": (y[:9], y, y_out)})

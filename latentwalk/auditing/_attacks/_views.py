@@ -20,7 +20,6 @@ Rows = NDArray[Any]
 Embedding = Callable[[Rows], Rows]
 Embed = Callable[[Rows | None, Rows], Embedding]
 
-WIDTHS = (16, 64)
 ROWS_PER_COMPONENT = 4
 SKETCH_FROM, SKETCH_WIDTH = 8192, 512
 TINY = 1e-12

@@ -187,6 +187,42 @@ def attacks(results: Any) -> Rows:
     ]
 
 
+def subgroups(found: Any) -> Rows:
+    """What the panel found within each subgroup."""
+    return [
+        ("Subgroup", "Members", "Held-out", "Exposed, at least", "Found", "p", "Attack"),
+        *(
+            (
+                f"{g.by} = {g.value}",
+                str(g.n_members),
+                str(g.n_holdout),
+                str(g.n_exposed_lower),
+                share_interval(g.tpr),
+                number(g.p_value),
+                g.attack,
+            )
+            for g in found
+        ),
+    ]
+
+
+def attributes(found: Any) -> Rows:
+    """How well attributes are guessed, of members and of others."""
+    return [
+        ("Attribute", "Members right", "Held-out right", "AUC", "p"),
+        *(
+            (
+                a.name,
+                share(a.members_right),
+                share(a.holdout_right),
+                interval(a.auc),
+                number(a.p_value),
+            )
+            for a in found
+        ),
+    ]
+
+
 def not_run(report: Any) -> str:
     """The attacks that were not run, by reason."""
     reasons: dict[str, list[str]] = {}

@@ -9,13 +9,15 @@ from typing import Any
 
 from latentwalk.auditing._page import _tables as tables
 
-WIDTH, MOST_ATTACKS = 96, 4
+WIDTH, MOST_ATTACKS, MOST_SUBGROUPS, MOST_ATTRIBUTES = 96, 4, 3, 1
 
 
 def as_lines(report: Any) -> str:
-    """The verdict, its reason and the main figures, in at most 25 lines."""
+    """The verdict, its reason, the main figures and the worst subgroups, in at most 25 lines."""
     rows = tables.attacks(report.attacks[:MOST_ATTACKS])
     attacks = [(r[0], r[1], r[2], r[4], r[5], r[6], r[10]) for r in rows]
+    attributes = report.attributes[:MOST_ATTRIBUTES]
+    worst = sorted(report.subgroups, key=lambda g: (g.p_value, -g.n_exposed_lower))
     outcomes = [f"{c.name} {'passed' if c.passed else 'failed'}" for c in report.controls]
     return "\n".join(
         [
@@ -23,6 +25,8 @@ def as_lines(report: Any) -> str:
             *wrap(tables.plain(report.reason), WIDTH)[:3],
             *align(tables.headline(report)[1:10]),
             *(align(attacks) if report.attacks else []),
+            *(align(tables.subgroups(worst[:MOST_SUBGROUPS])) if worst else []),
+            *(align(tables.attributes(attributes)) if attributes else []),
             f"Controls: {', '.join(outcomes) or 'none'}",
         ]
     )

@@ -43,6 +43,33 @@ def conformal_p_values(members: ArrayLike, holdout: ArrayLike) -> NDArray[np.flo
     return p_values
 
 
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values that allow for all hypotheses, whatever their dependence (Holm).
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n,)
+        One for each hypothesis.
+
+    Returns
+    -------
+    adjusted : ndarray of shape (n,)
+        At most 1, in the order of `p_values`.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import holm
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    stepped = values[order] * np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted
+
+
 def benjamini_hochberg(p_values: ArrayLike, level: float = 0.05) -> NDArray[np.bool_]:
     """Return which hypotheses are rejected at a false discovery rate of `level`.
 
