@@ -71,8 +71,8 @@ def test_copies_come_before_every_figure(report, tmp_path):
 
 def test_a_question_is_answered_by_a_figure_or_not_tested(report, tmp_path):
     assert words_of(page(report, tmp_path)).count("not tested") == 2
-    found = AttributeDisclosure(0.8, 0.6, 0.01, Rate(0.5, 0.4, 0.6))
-    text = words_of(page(report, tmp_path, facts=ReleaseFacts(attributes=found)))
+    found = AttributeDisclosure("sex", 0.8, 0.6, 0.01, Rate(0.5, 0.4, 0.6))
+    text = words_of(page(replace(report, attributes=(found,)), tmp_path))
     assert text.count("not tested") == 1 and "80.00% against 60.00%" in text
     linked = replace(report.attacks[0], attack="re-identification", tpr=Rate(0.1, 0.02, 0.31))
     text = words_of(page(replace(report, attacks=(linked,)), tmp_path))

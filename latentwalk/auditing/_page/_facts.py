@@ -38,8 +38,6 @@ class ReleaseFacts:
         What a classifier learns from them.
     statement : PrivacyStatement or None
         The guarantee, or what voids it.
-    attributes : AttributeDisclosure or None
-        What the release tells about members beyond what it tells about anybody.
 
     Examples
     --------
@@ -60,7 +58,6 @@ class ReleaseFacts:
     fidelity: Any = None
     utility: Any = None
     statement: Any = None
-    attributes: Any = None
 
 
 NOTHING_KNOWN = ReleaseFacts()

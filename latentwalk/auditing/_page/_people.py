@@ -124,9 +124,9 @@ class Question:
     caveat: str
 
 
-def questions(report: Any, facts: ReleaseFacts) -> list[Question]:
+def questions(report: Any) -> list[Question]:
     """Return the answers to singling out, linkability and inference."""
-    return [_singling_out(report), _linkability(report), _inference(report, facts)]
+    return [_singling_out(report), _linkability(report), _inference(report)]
 
 
 def _singling_out(report: Any) -> Question:
@@ -169,14 +169,14 @@ def _linkability(report: Any) -> Question:
     )
 
 
-def _inference(report: Any, facts: ReleaseFacts) -> Question:
-    found = getattr(report, "attributes", None) or facts.attributes
+def _inference(report: Any) -> Question:
+    found = min(report.attributes, key=lambda a: a.p_value, default=None)
     figure, answer = "", "It needs an attribute of members and of held-out people."
     if found is not None:
         figure = f"{share(found.members_right)} against {share(found.holdout_right)}"
         answer = (
-            "So often the attribute is guessed right from the nearest synthetic record: of "
-            f"members, and of other people (p = {number(found.p_value)})."
+            f"So often the attribute {found.name!r} is guessed right from the nearest synthetic "
+            f"record: of members, and of other people (p = {number(found.p_value)})."
         )
     return Question(
         "Inference",
