@@ -14,6 +14,7 @@ from latentwalk.cli._demo import demo
 from latentwalk.cli._inspect import inspect
 from latentwalk.cli._options import CommonOptions
 from latentwalk.cli._outcome import ERROR, Outcome
+from latentwalk.cli._plan import plan
 from latentwalk.cli._record import as_tokens, read_run, write_run
 from latentwalk.cli._release import release
 from latentwalk.cli._train import train
@@ -23,8 +24,9 @@ INTERRUPTED = 130
 HELP = """Turn private images into a synthetic set that can be shared, and measure what it still
 gives away.
 
-Start with `latentwalk demo`. Then, for a folder of your own: `latentwalk train`, `latentwalk
-release`. To judge a synthetic set that others made: `latentwalk audit`.
+Start with `latentwalk demo`. `latentwalk plan` says how many patients are needed. Then, for a
+folder of your own: `latentwalk train`, `latentwalk release`. To judge a synthetic set that others
+made: `latentwalk audit`.
 
 Exit codes: 0 no evidence of exposed patients, or a job that is done; 1 a signal, or an audit that
 is too small; 2 a leak; 3 an error.
@@ -57,7 +59,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 def make_app() -> App:
     """Return the verbs."""
     app = App(name="latentwalk", help=HELP, version=version("latentwalk"))
-    for verb in (demo, train, release, audit, inspect, repeat):
+    for verb in (demo, plan, train, release, audit, inspect, repeat):
         app.command(verb)
     return app
 

@@ -15,6 +15,7 @@ from latentwalk.cli import main
 from latentwalk.cli._app import make_app
 from latentwalk.cli._outcome import code_of
 from latentwalk.cli._record import as_tokens, read_run, write_run
+from latentwalk.metrics import patients_needed
 from latentwalk.utils import to_bytes
 from PIL import Image
 
@@ -185,7 +186,7 @@ def test_errors_are_one_line_and_code_3(words, message, capsys):
 def test_help_says_what_the_verbs_are_for(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for verb in ("demo", "train", "release", "audit", "inspect", "repeat"):
+    for verb in ("demo", "plan", "train", "release", "audit", "inspect", "repeat"):
         assert verb in shown
         assert main([verb, "--help"]) == 0
     assert "Exit codes" in shown
@@ -202,6 +203,29 @@ def test_a_record_gives_the_words_back(tmp_path):
     for name, value in bound.arguments.items():
         expected = value.resolve() if name in ("folder", "network", "out") else value
         assert again.arguments[name] == expected, name
+
+
+def test_the_number_of_patients_is_planned(capsys):
+    assert main(["plan", "--tolerance=0.05", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    needed = patients_needed(0.05, n_attacks=10)
+    assert (found["n_members"], found["n_holdout"]) == needed
+    assert 0.5 * found["n_patients"] >= needed.n_members
+    assert 0.3 * found["n_patients"] >= needed.n_holdout
+    assert main(["plan", f"--patients={found['n_patients']}", "--smallest-class=50"]) == 0
+    shown = capsys.readouterr().out
+    assert ": enough" in shown and "\nk             5, 10 (" in shown
+    assert main(["plan", f"--patients={found['n_patients'] - 1}", "--smallest-class=19"]) == 1
+    shown = capsys.readouterr().out
+    assert "expect UNDERPOWERED" in shown and "none: a class needs 20" in shown
+    assert main(["plan", "--tolerance=0.01"]) == 3
+    assert "cannot be ruled out" in capsys.readouterr().err
+
+
+def test_a_split_divides_patients_as_the_plan_says():
+    X = np.zeros((200, 1, 4, 4), np.uint8)
+    split = lw.split_patients(X, random_state=0)
+    assert len(split.members) == 0.5 * 200 and len(split.audit) == 0.3 * 200
 
 
 def test_exit_codes():
