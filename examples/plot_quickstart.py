@@ -214,7 +214,9 @@ lw.write_release(
     report=report,
     pipeline=pipe,
     allow="a demonstration on published images",
-    licence="research only, as the PH2 images that the patches were cut from",
+    facts=lw.ReleaseFacts(
+        licence="research only, as the PH2 images that the patches were cut from"
+    ),
 )
 shutil.rmtree(cache)
 print("release: the synthetic set.  audit/report.html: the audit (internal)")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from latentwalk.aggregation import KSameAggregator
-    from latentwalk.auditing import PrivacyAuditor
+    from latentwalk.auditing import PrivacyAuditor, ReleaseFacts
     from latentwalk.classifiers import IdentityClassifier, LabelClassifier
     from latentwalk.datasets import split_patients
     from latentwalk.evaluation import TrainOnSynthetic, check_pipeline
@@ -32,6 +32,7 @@ _HOMES = {
     "KSameAggregator": "aggregation",
     "LabelClassifier": "classifiers",
     "PrivacyAuditor": "auditing",
+    "ReleaseFacts": "auditing",
     "StyleGAN2Trainer": "generators",
     "TrainOnSynthetic": "evaluation",
     "check_pipeline": "evaluation",
@@ -52,6 +53,7 @@ __all__ = [
     "KSameAggregator",
     "LabelClassifier",
     "PrivacyAuditor",
+    "ReleaseFacts",
     "StyleGAN2Trainer",
     "TrainOnSynthetic",
     "__version__",

@@ -65,6 +65,7 @@ def run_demo(path: Path | str | None, *, small: bool = False, verbose: bool = Tr
     result : ReleaseResult
         See `latentwalk.make_release`.
     """
+    from latentwalk.auditing import ReleaseFacts
     from latentwalk.generators import load_generator
     from latentwalk.release import make_release
 
@@ -79,7 +80,7 @@ def run_demo(path: Path | str | None, *, small: bool = False, verbose: bool = Tr
         generator=load_generator(dermoscopy_generator_path()),
         split=split,
         path=path,
-        licence=LICENCE,
+        facts=ReleaseFacts(name="dermoscopy patches", licence=LICENCE),
         allow=REASON,
         ladder=True,
         step_params=QUICK,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -34,8 +34,11 @@ def release(
     images: ImageOptions,
     k: Annotated[tuple[int, ...], Parameter(negative="")] = (),
     other_patients: Annotated[bool, Parameter(negative="")] = False,
+    name: str | None = None,
     licence: str | None = None,
+    contact: str | None = None,
     allow: str | None = None,
+    layout: Literal["flat", "folders"] = "flat",
     ladder: Annotated[bool, Parameter(negative="")] = False,
     cache: Path | None = None,
     settings: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
@@ -65,10 +68,16 @@ def release(
         and 20. A class needs 2k patients.
     other_patients : bool
         The network was trained on patients who are not in the folder.
+    name : str
+        What the data set is called, in README and report.
     licence : str
         The terms of the images, in one line.
+    contact : str
+        Whom to ask about it.
     allow : str
         The reason for a release in spite of the verdict.
+    layout : str
+        "folders" gives each class a folder of its own.
     ladder : bool
         Also audit the stages of the pipeline: which of them exposes patients.
     cache : Path
@@ -76,6 +85,7 @@ def release(
     settings : tuple of str
         A parameter of a step, such as walk__max_iter=20. Give it once for each.
     """
+    from latentwalk.auditing import ReleaseFacts
     from latentwalk.generators import load_generator
     from latentwalk.release import make_release
 
@@ -93,8 +103,9 @@ def release(
         k=k or "auto",
         path=out,
         class_names=data.target_names,
-        licence=licence,
+        facts=ReleaseFacts(name=name, licence=licence, contact=contact),
         allow=allow,
+        layout=layout,
         ladder=ladder,
         step_params=parse_settings(settings),
         cache_dir=cache,

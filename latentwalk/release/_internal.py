@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from latentwalk.auditing import ReleaseFacts
+from latentwalk.release._facts import complete
 from latentwalk.release._results import ReleaseResult
 from latentwalk.release._study import Cohort
 
@@ -18,7 +22,9 @@ summary.json  the same and the audits from which k was chosen
 """
 
 
-def write_internal(folder: Path, result: ReleaseResult, judge: Any, members: Cohort) -> Path:
+def write_internal(
+    folder: Path, result: ReleaseResult, judge: Any, members: Cohort, facts: ReleaseFacts
+) -> Path:
     """Write what stays in the house beside a release.
 
     Parameters
@@ -31,6 +37,8 @@ def write_internal(folder: Path, result: ReleaseResult, judge: Any, members: Coh
         The fitted auditor, which finds the real images that are nearest.
     members : Cohort
         The real images that it was fitted on.
+    facts : ReleaseFacts
+        What else is known of the release.
 
     Returns
     -------
@@ -38,7 +46,10 @@ def write_internal(folder: Path, result: ReleaseResult, judge: Any, members: Coh
     """
     folder.mkdir(parents=True)
     matches = judge.nearest_matches(result.X, members.X)
-    result.report.to_html(folder / "report.html", edition="internal", matches=matches)
+    order = np.random.default_rng().permutation(len(result.X))  # the page shows some at random
+    y = None if result.y is None else result.y[order]
+    facts = complete(facts, result.X[order], y, result.pipeline)
+    result.report.to_html(folder / "report.html", edition="internal", matches=matches, facts=facts)
     result.report.to_json(folder / "report.json", edition="internal")
     text = json.dumps(result.to_dict(), indent=2, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")

@@ -12,8 +12,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from latentwalk.auditing import ReleaseFacts
 from latentwalk.classifiers import LabelClassifier
 from latentwalk.datasets import PatientSplit
+from latentwalk.release._facts import check_facts
+from latentwalk.release._files import folder_names
 from latentwalk.release._gate import check_labels, check_text, name_classes
 from latentwalk.release._internal import write_internal
 from latentwalk.release._recipe import default_auditor, default_guides
@@ -33,8 +36,9 @@ def make_release(
     k: int | Sequence[int] | str = "auto",
     path: str | os.PathLike[str] | None = None,
     class_names: Sequence[str] | Mapping[Any, str] | None = None,
-    licence: str | None = None,
     allow: str | None = None,
+    facts: ReleaseFacts | None = None,
+    layout: str = "flat",
     split: PatientSplit | None = None,
     identity_classifier: Any = None,
     label_classifier: Any = None,
@@ -73,9 +77,9 @@ def make_release(
     path : path-like, default=None
         A new folder. It gets ``release/`` (see `write_release`) and ``audit/``, which is internal
         and shows real images. None writes nothing.
-    class_names, licence, allow
-        See `write_release`. Without `allow` a verdict other than NO EVIDENCE writes no release,
-        and the result says so in `refusal`.
+    class_names, allow, facts, layout
+        See `write_release`. Fidelity and utility are measured and added to the facts. Without
+        `allow` a verdict other than NO EVIDENCE writes no release; `refusal` says so.
     split : PatientSplit, default=None
         The sets; None is ``split_patients(X, y, groups, random_state=random_state)``.
     identity_classifier, label_classifier : classifier, default=None
@@ -141,13 +145,14 @@ def make_release(
         random_state=random_state,
         verbose=verbose,
     )
-    texts: dict[str, Any] = {"class_names": class_names, "licence": licence, "allow": allow}
-    _check_writing(study, settings.ks[0], **texts)
+    texts: dict[str, Any] = {"class_names": class_names, "allow": allow, "layout": layout}
+    facts = _check_writing(study, settings.ks[0], facts, **texts)
     with ExitStack() as stack:
         result, judge = run(study, generator, settings, _open_cache(cache_dir, stack))
     if place is None:
         return result
-    audit = write_internal(place / "audit", result, judge, members)
+    facts = replace(facts, fidelity=result.fidelity, utility=result.utility)
+    audit = write_internal(place / "audit", result, judge, members, facts)
     try:
         release = write_release(
             place / "release",
@@ -156,6 +161,7 @@ def make_release(
             report=result.report,
             pipeline=result.pipeline,
             groups=members.groups,
+            facts=facts,
             **texts,
         )
     except ValueError as refusal:
@@ -166,18 +172,21 @@ def make_release(
 def _check_writing(
     study: Study,
     k: int,
+    facts: ReleaseFacts | None,
     *,
     class_names: Sequence[str] | Mapping[Any, str] | None,
-    licence: str | None,
     allow: str | None,
-) -> None:
-    """Raise for labels and texts that `write_release` would refuse at the end."""
+    layout: str,
+) -> ReleaseFacts:
+    """Return the facts; raises for what `write_release` would refuse at the end."""
     members = study.members
     labels = check_labels(members.y, members.groups, len(members.X), k)
-    name_classes(labels, class_names)
-    for name, text in {"licence": licence, "allow": allow}.items():
-        if text is not None:
-            check_text(text, name, "words")
+    labels = name_classes(labels, class_names)
+    if layout == "folders":
+        folder_names(labels)
+    if allow is not None:
+        check_text(allow, "allow", "words")
+    return check_facts(facts)
 
 
 def _open_cache(cache_dir: str | os.PathLike[str] | None, stack: ExitStack) -> Path:

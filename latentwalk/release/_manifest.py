@@ -72,10 +72,14 @@ def build_manifest(
         "licence": licence,
         "audit": public_audit(report),
         "pipeline": None if pipeline is None else [public_step(s) for _, s in pipeline.steps],
-        "software": {name: version(name) for name in SOFTWARE}
-        | {"python": platform.python_version()},
+        "software": software(),
     }
     return manifest if allowed is None else manifest | {"released_despite_the_verdict": allowed}
+
+
+def software() -> dict[str, str]:
+    """Return the versions of what made the release."""
+    return {name: version(name) for name in SOFTWARE} | {"python": platform.python_version()}
 
 
 def public_audit(report: Any) -> dict[str, Any]:

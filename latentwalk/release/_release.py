@@ -14,11 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
-from latentwalk.release._files import size_on_disk, write_images, write_labels, write_manifest
+from latentwalk.auditing import ReleaseFacts
+from latentwalk.release._croissant import write_croissant
+from latentwalk.release._facts import check_facts, complete
+from latentwalk.release._files import (
+    folder_names,
+    size_on_disk,
+    write_images,
+    write_labels,
+    write_manifest,
+)
 from latentwalk.release._gate import (
     check_audited,
     check_labels,
-    check_text,
     check_verdict,
     name_classes,
 )
@@ -26,6 +34,8 @@ from latentwalk.release._manifest import build_manifest, least_group
 from latentwalk.release._readme import write_readme
 from latentwalk.release._staging import empty_folder, staged
 from latentwalk.utils import check_images, to_bytes
+
+LAYOUTS = ("flat", "folders")
 
 
 def write_release(
@@ -38,7 +48,8 @@ def write_release(
     groups: ArrayLike | None = None,
     class_names: Sequence[str] | Mapping[Any, str] | None = None,
     allow: str | None = None,
-    licence: str | None = None,
+    facts: ReleaseFacts | None = None,
+    layout: str = "flat",
 ) -> Path:
     """Write a synthetic set into a folder of its own, to be handed on.
 
@@ -75,15 +86,20 @@ def write_release(
     allow : str, default=None
         The reason for which images are written that were not audited, or whose verdict is not
         NO EVIDENCE. They are refused otherwise. It is recorded in the release.
-    licence : str, default=None
-        The terms under which the images are handed on, in one line: a name or an address.
+    facts : ReleaseFacts, default=None
+        What else README and report say: the name of the data set, its licence and contact, each in
+        one line, and what was measured. k, classes, versions and some images are filled in.
+    layout : {"flat", "folders"}, default="flat"
+        "folders" puts the PNG files of each class into ``images/CLASS/``, as
+        ``torchvision.datasets.ImageFolder`` and hubs read them.
 
     Returns
     -------
     path : Path
         The folder. It holds ``images.npz`` (uint8, one array ``images``), ``images/*.png`` where
-        there are 1 or 3 channels, ``labels.csv``, ``manifest.json``, ``README.txt``, and
-        ``report.html`` where the report has a releasable edition.
+        there are 1 or 3 channels, ``labels.csv``, ``manifest.json``, ``croissant.json``,
+        ``README.md`` (a dataset card), and ``report.html`` where the report has a releasable
+        edition.
 
     Raises
     ------
@@ -110,7 +126,7 @@ def write_release(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     release = write_release(f"{folder}/release", X_syn, y, allow="noise, for this example")
     ...     sorted(file.name for file in release.iterdir())
-    ['README.txt', 'images', 'images.npz', 'labels.csv', 'manifest.json']
+    ['README.md', 'croissant.json', 'images', 'images.npz', 'labels.csv', 'manifest.json']
     """
     folder = empty_folder(path)
     X = to_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
@@ -118,28 +134,28 @@ def write_release(
     labels = name_classes(labels, class_names)
     allowed = check_verdict(report, allow)
     check_audited(report, X_syn, X)
-    if licence is not None:
-        licence = check_text(licence, "licence", "its name or its address")
+    told = check_facts(facts)
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout={layout!r}; expected one of {LAYOUTS}")
+    if layout == "folders":
+        folder_names(labels)
     X, labels = _shuffle(X, labels)
     X, labels = _drop_repeated(X, labels)
     manifest = build_manifest(
-        X, labels, report=report, pipeline=pipeline, allowed=allowed, licence=licence
+        X, labels, report=report, pipeline=pipeline, allowed=allowed, licence=told.licence
     )
+    told = complete(told, X, labels, pipeline)
+    places = folder_names(labels) if layout == "folders" else None
     with staged(folder, size_on_disk(X)) as content:
-        _write_content(content, X, labels, manifest, report)
+        names = write_images(content, X, places)
+        if labels is not None:
+            write_labels(content, labels, names)
+        if hasattr(report, "to_html"):
+            report.to_html(content / "report.html", edition="releasable", facts=told)
+        write_croissant(content, manifest, told)
+        write_readme(content, manifest, told)
+        write_manifest(content, manifest)
     return folder
-
-
-def _write_content(
-    content: Path, X: NDArray[np.uint8], y: NDArray[Any] | None, manifest: Any, report: Any
-) -> None:
-    names = write_images(content, X)
-    if y is not None:
-        write_labels(content, y, names)
-    if hasattr(report, "to_html"):
-        report.to_html(content / "report.html", edition="releasable")
-    write_manifest(content, manifest)
-    write_readme(content, manifest)
 
 
 def _image_shape(pipeline: Any) -> tuple[int, int, int] | None:

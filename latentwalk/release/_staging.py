@@ -12,7 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 # What a release is made of. The last one is moved last: a folder without it is not whole.
-PARTS = ("images", "images.npz", "labels.csv", "report.html", "README.txt", "manifest.json")
+PARTS = (
+    "images",
+    "images.npz",
+    "labels.csv",
+    "report.html",
+    "README.md",
+    "croissant.json",
+    "manifest.json",
+)
 LOCK = "lock"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from types import SimpleNamespace as Name
 
 import latentwalk as lw
@@ -11,6 +14,7 @@ import pytest
 from latentwalk.release._progress import Progress, duration
 from latentwalk.release._run import candidates, choose_k
 from latentwalk.release._study import Cohort, Study
+from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -98,7 +102,13 @@ def test_the_release_and_the_internal_folder_are_written_apart(study):
     assert manifest["classes"] == ["healthy", "ill"]
     assert manifest["pipeline"][1]["k_counts"] == "patients"
     assert "data:image" in (audit / "report.html").read_text()
-    assert "data:image" not in (release / "report.html").read_text()
+    page = (release / "report.html").read_text()
+    assert page.count("data:image") == 1 and "Nearest pairs" not in page
+    sheet = base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", page)[1])
+    with np.load(release / "images.npz") as stored:
+        first = stored["images"][0, 0]
+    shown = np.asarray(Image.open(io.BytesIO(sheet)))[: len(first), : len(first)]
+    np.testing.assert_array_equal(shown, first)  # of the release, in its random order
     summary = json.loads((audit / "summary.json").read_text())
     assert summary["k"] == result.k
     texts = [f.read_text() for f in (folder / "out").rglob("*") if f.suffix in (".json", ".txt")]
@@ -173,7 +183,8 @@ def never_train(*args, **kwargs):
         ({"k": 20}, r"too few subjects .*40 are needed for two groups of k=20"),
         ({"k": 1}, r"k=1; expected an integer of 2 or more"),
         ({"k": "best"}, r"k='best'; expected"),
-        ({"licence": "CC0\nVerdict: NO EVIDENCE"}, "licence has"),
+        ({"facts": lw.ReleaseFacts(licence="CC0\nVerdict: NO EVIDENCE")}, "licence has"),
+        ({"layout": "folders", "class_names": ["a/b", "c"]}, "name that no folder can have"),
         ({"class_names": ["one"]}, "class_names has 1 names"),
         ({"y": PATIENT}, r"50 of 50 labels in y stand for fewer than 3 patients"),
         ({"step_params": {"walk__nothing": 1}}, "nothing"),

@@ -16,7 +16,7 @@ from pathlib import Path
 import latentwalk as lw
 import numpy as np
 import pytest
-from latentwalk import GANDecoder, Generator, PrivacyAuditor, write_release
+from latentwalk import GANDecoder, Generator, PrivacyAuditor, ReleaseFacts, write_release
 from latentwalk.metrics import Rate
 from latentwalk.release._manifest import PUBLIC_PARAMETERS
 from PIL import Image
@@ -57,7 +57,7 @@ def read_labels(release: Path) -> list[dict[str, str]]:
 
 def text_of(release: Path) -> str:
     names = [str(file.relative_to(release)) for file in release.rglob("*")]
-    texts = [f.read_text() for f in release.rglob("*") if f.suffix in (".json", ".txt", ".csv")]
+    texts = [f.read_text() for f in release.rglob("*") if f.suffix in (".json", ".md", ".csv")]
     return "\n".join(names + texts)
 
 
@@ -180,7 +180,7 @@ def test_the_manifest_has_public_facts_only(tmp_path, images, decoder_generator)
         images[:, :1],
         report=Report(),
         pipeline=Pipeline(steps),
-        licence="CC0",
+        facts=ReleaseFacts(licence="CC0"),
     )
     manifest = json.loads((release / "manifest.json").read_text())
     assert manifest["pipeline"][0] == {
@@ -211,7 +211,7 @@ def test_nothing_is_promised(tmp_path, images, verdict):
     text = text_of(release).lower()
     assert not re.search(r"\b(safe|safely|private|anonym\w*)\b", text)
     said = {None: "no verdict", "no report": "not audited"}.get(verdict, verdict)
-    readme = (release / "README.txt").read_text()
+    readme = (release / "README.md").read_text()
     assert f"\nVerdict: {said}\n" in readme
     assert ("a test" in readme) == (verdict != "NO EVIDENCE")
 
@@ -229,7 +229,7 @@ def test_only_no_evidence_goes_without_a_reason(tmp_path, images, verdict):
     release = write_release(tmp_path / "release", images, report=report, allow=reason)
     manifest = json.loads((release / "manifest.json").read_text())
     assert manifest["released_despite_the_verdict"] == reason
-    assert f'because: "{reason}"' in (release / "README.txt").read_text()
+    assert f'because: "{reason}"' in (release / "README.md").read_text()
 
 
 def test_no_evidence_needs_no_reason(tmp_path, images):
@@ -276,12 +276,14 @@ FORGED = "CC0\n\nAudit\n-----\nVerdict: NO EVIDENCE"
 @pytest.mark.parametrize(
     "forged", [FORGED, "CC0\u2028Verdict: NO EVIDENCE", "CC0\x1b[2J", "x" * 501]
 )
-@pytest.mark.parametrize("name", ["licence", "allow"])
+@pytest.mark.parametrize("name", ["licence", "allow", "name", "contact"])
 def test_a_text_cannot_look_like_another_part_of_the_readme(tmp_path, images, name, forged):
+    given = {"allow": forged} if name == "allow" else {"facts": ReleaseFacts(**{name: forged})}
     with pytest.raises(ValueError, match=rf"{name} has \d+ characters in \d+ lines"):
-        write_release(tmp_path / "release", images, **(TEST | {name: forged}))
-    plain = write_release(tmp_path / "release", images, licence="Verdict: NO EVIDENCE", **TEST)
-    lines = (plain / "README.txt").read_text().splitlines()
+        write_release(tmp_path / "release", images, **(TEST | given))
+    facts = ReleaseFacts(*["Verdict: NO EVIDENCE"] * 3)
+    plain = write_release(tmp_path / "release", images, facts=facts, **TEST)
+    lines = (plain / "README.md").read_text().splitlines()
     assert [line for line in lines if line.startswith("Verdict:")] == ["Verdict: not audited"]
 
 
@@ -387,7 +389,7 @@ def test_class_names_fit_the_labels_and_a_table(tmp_path, images):
 
 def test_the_readme_says_what_the_pipeline_says(tmp_path, images):
     release = write_release(tmp_path / "unknown", images, **TEST)
-    readme = (release / "README.txt").read_text()
+    readme = (release / "README.md").read_text()
     assert "How these images were made is not known" in readme
     assert "generator" not in readme
     aggregator = lw.KSameAggregator(k=2).fit(np.random.default_rng(0).normal(size=(N, 3)))
@@ -401,10 +403,10 @@ def test_the_readme_says_what_the_pipeline_says(tmp_path, images):
         pipe = Pipeline([("ksame", step), ("own", Step({}))])
         shutil.rmtree(tmp_path / "release", ignore_errors=True)
         release = write_release(tmp_path / "release", images, pipeline=pipe, **TEST)
-        readme = (release / "README.txt").read_text()
+        readme = (release / "README.md").read_text()
         assert said in readme
         assert "2. another step: a step that is not known here" in readme
-        assert "walk" not in readme
+        assert "walk" not in readme.replace("latentwalk", "")
 
 
 def test_other_reports_and_pipelines_are_type_errors(tmp_path, images):

@@ -14,7 +14,7 @@ from latentwalk import write_release
 from latentwalk.release import _staging
 
 X = np.random.default_rng(0).integers(0, 256, size=(6, 1, 8, 8), dtype=np.uint8)
-WHOLE = {"README.txt", "images", "images.npz", "manifest.json"}
+WHOLE = {"README.md", "croissant.json", "images", "images.npz", "manifest.json"}
 
 
 def write(path):
@@ -96,7 +96,7 @@ def test_an_interrupt_while_moving_leaves_an_empty_mount_point(tmp_path, monkeyp
     folder = tmp_path / "mount"
     folder.mkdir()
     monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(folder))
-    monkeypatch.setattr(_staging, "PARTS", ("images", "README.txt", 5, "manifest.json"))
+    monkeypatch.setattr(_staging, "PARTS", ("images", "README.md", 5, "manifest.json"))
     with pytest.raises(TypeError):
         write(folder)
     assert names(folder) == set()
