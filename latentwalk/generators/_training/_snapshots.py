@@ -10,14 +10,21 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from latentwalk.features import resolve_features
 from latentwalk.generators._generator import Generator
 from latentwalk.generators._stylegan2 import StyleGAN2
 from latentwalk.generators._training._memorisation import HeldOut, MemorisationTest, coarse
-from latentwalk.metrics import frechet_distance, kernel_distance
+from latentwalk.metrics import coverage, frechet_distance, improved_recall, kernel_distance
 from latentwalk.utils import map_batches, to_bytes, to_float
 
-FIGURES = ("memorisation_p", "frechet_distance", "kernel_distance")
+FIGURES = (
+    "memorisation_p",
+    "frechet_distance",
+    "kernel_distance",
+    "coverage",
+    "recall",
+    "kernel_distance_val",
+)
+N_NEIGHBORS = 5  # of coverage and recall, as published
 MAX_SAMPLES = 5_000
 CHUNK = 500
 MAX_SIDE = 16
@@ -47,13 +54,12 @@ class Snapshots:
         # samples have the classes of the images that they are compared with
         self._y = None if labels is None else labels[rows]
         self._test = None if held_out is None else MemorisationTest(images, held_out)
-        self._features = None if features is None else resolve_features(features)
-        if self._features is not None:
-            extract = self._features.transform
-            # floats, as the samples are: a function of the user's may not scale bytes
-            self._real = map_batches(
-                lambda part: extract(to_float(np.asarray(images[rows[part]]))), len(rows)
-            )
+        self._features = features
+        self._real = None if features is None else self._extract(images, rows)
+        self._val: NDArray[Any] | None = None
+        if features is not None and held_out is not None:
+            n_val = min(len(held_out.images), MAX_SAMPLES)
+            self._val = self._extract(held_out.images, np.arange(n_val))
 
     def look(self, network: StyleGAN2, step: int) -> dict[str, float]:
         """Return the figures of a network by name, and write a sheet of its samples."""
@@ -69,8 +75,27 @@ class Snapshots:
         if self._test is not None:
             found["memorisation_p"] = self._test.p_value(small)
         if self._features is not None:
-            found["frechet_distance"] = frechet_distance(features, self._real)
-            found["kernel_distance"] = kernel_distance(features, self._real)
+            found |= self._fidelity(features)
+        return found
+
+    def _extract(self, images: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+        # floats, as the samples are: a function of the user's may not scale bytes
+        transform = self._features.transform
+        return map_batches(
+            lambda part: transform(to_float(np.asarray(images[rows[part]]))), len(rows)
+        )
+
+    def _fidelity(self, samples: NDArray[Any]) -> dict[str, float]:
+        assert self._real is not None
+        k = min(N_NEIGHBORS, len(self._real) - 1)
+        found = {
+            "frechet_distance": frechet_distance(samples, self._real),
+            "kernel_distance": kernel_distance(samples, self._real),
+            "coverage": coverage(samples, self._real, n_neighbors=k),
+            "recall": improved_recall(samples, self._real, n_neighbors=k),
+        }
+        if self._val is not None:
+            found["kernel_distance_val"] = kernel_distance(samples, self._val)
         return found
 
     def _sample(self, generator: Generator) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -10,16 +10,21 @@ import torch
 from torch import nn
 
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
+from latentwalk.generators._training._best import BestSnapshot
 from latentwalk.generators._training._discriminator import Discriminator
+from latentwalk.generators._training._projected import ProjectedDiscriminator
 from latentwalk.utils._torch import drawing_from
 
 M = TypeVar("M", bound=nn.Module)
 
+HEADS_SHARE = 0.25  # learning rate of the heads, as a share of the generator's
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a step needs to know beside the networks."""
+    """What a step needs to know besides the networks."""
 
+    discriminator: str  # "stylegan2", or the frozen network of a projected one
     batch_size: int
     n_parts: int
     learning_rate: float
@@ -30,6 +35,7 @@ class TrainingOptions:
     ada_images: float
     mirror: bool
     precision: str
+    keep_best: bool
 
 
 class TrainingState:
@@ -45,27 +51,39 @@ class TrainingState:
         self.config, self.options, self.device = config, options, device
         with drawing_from(torch.Generator().manual_seed(seed)):
             self.generator = _channels_last(StyleGAN2(config), device)
-            self.discriminator = _channels_last(Discriminator(config), device)
+            self.discriminator = _channels_last(_discriminator(config, options), device)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         lr = options.learning_rate
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=lr, betas=(0.0, 0.99))
         # R1 is added in one step of `r1_interval`: rate and decay are scaled to match
         share = options.r1_interval / (options.r1_interval + 1)
-        self.optimizer_d = torch.optim.Adam(
-            self.discriminator.parameters(), lr=lr * share, betas=(0.0, 0.99**share)
-        )
+        lr, decay = (lr * HEADS_SHARE, 0.99) if self.projected else (lr * share, 0.99**share)
+        learned = self.discriminator.learned.parameters()
+        self.optimizer_d = torch.optim.Adam(learned, lr=lr, betas=(0.0, decay))
+        self.best = BestSnapshot(options.keep_best)
         self.rng = torch.Generator(device=device).manual_seed(seed)
         self.step = 0
         self.augment_p = 0.0
         self.real_signs: list[float] = []
 
-    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    @property
+    def projected(self) -> bool:
+        """Whether the discriminator is a projected one."""
+        return isinstance(self.discriminator, ProjectedDiscriminator)
+
+    def start_from(self, network: StyleGAN2) -> None:
+        """Take over the weights of a generator of the same shape."""
+        for mine in (self.generator, self.ema):
+            mine.load_state_dict(network.state_dict())
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | BestSnapshot]:
         return {
             "generator": self.generator,
-            "discriminator": self.discriminator,
+            "discriminator": self.discriminator.learned,
             "ema": self.ema,
             "optimizer_g": self.optimizer_g,
             "optimizer_d": self.optimizer_d,
+            "best": self.best,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,6 +98,15 @@ class TrainingState:
         self.rng.set_state(state["rng"].cpu())
         self.step, self.augment_p = int(state["step"]), float(state["augment_p"])
         self.real_signs = list(state["signs"])
+
+
+def _discriminator(
+    config: StyleGAN2Config, options: TrainingOptions
+) -> Discriminator | ProjectedDiscriminator:
+    if options.discriminator == "stylegan2":
+        return Discriminator(config)
+    shape = (config.img_channels, config.resolution, config.resolution)
+    return ProjectedDiscriminator(options.discriminator, shape, config.c_dim)
 
 
 def _channels_last(module: M, device: torch.device) -> M:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentwalk.generators._training._projected_step import projected_step
 from latentwalk.generators._training._state import TrainingState
 from latentwalk.generators._training._stylegan2_step import stylegan2_step
 
@@ -19,7 +20,8 @@ def train_step(state: TrainingState, images: Any, labels: Tensor | None) -> dict
 
     images : checked images, read a batch at a time; labels : int tensor (n_samples,) or None.
     """
-    log = stylegan2_step(state, images, labels)
+    step = projected_step if state.projected else stylegan2_step
+    log = step(state, images, labels)
     _update_averages(state)
     state.step += 1
     return log | {"augment_p": state.augment_p}

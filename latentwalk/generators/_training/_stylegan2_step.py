@@ -15,11 +15,11 @@ from latentwalk.generators._training._draws import (
     draw_real,
     draw_uniform,
     generate,
+    update_mean_latent,
 )
 from latentwalk.generators._training._state import TrainingState
 from latentwalk.utils import autocast
 
-W_AVG_DECAY = 0.995
 ADA_INTERVAL = 4
 
 
@@ -54,8 +54,7 @@ def _generator_step(state: TrainingState, batch: Batch) -> float:
         w_mean += w / n_parts
     state.optimizer_g.step()
     state.discriminator.requires_grad_(True)
-    w_avg = state.generator.mapping.w_avg
-    w_avg.copy_(w_mean.lerp(w_avg, W_AVG_DECAY))
+    update_mean_latent(state, w_mean)
     return total
 
 
