@@ -8,12 +8,16 @@ from latentwalk.features._custom import CallableFeatures, ModuleFeatures
 from latentwalk.features._efficientnet import EfficientNetFeatures
 from latentwalk.features._inception import InceptionFeatures
 from latentwalk.features._lpips import LPIPSFeatures, lpips_distance, lpips_features
+from latentwalk.features._maps import AlexNetMaps, EfficientNetMaps, FeatureMaps
 from latentwalk.features._pixels import PixelFeatures
 from latentwalk.features._resolve import resolve_features
 
 __all__ = [
+    "AlexNetMaps",
     "CallableFeatures",
     "EfficientNetFeatures",
+    "EfficientNetMaps",
+    "FeatureMaps",
     "InceptionFeatures",
     "LPIPSFeatures",
     "ModuleFeatures",

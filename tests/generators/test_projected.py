@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import StyleGAN2Trainer
-from latentwalk.features import EfficientNetFeatures, LPIPSFeatures
+from latentwalk.features import AlexNetMaps, EfficientNetFeatures, EfficientNetMaps, LPIPSFeatures
 from latentwalk.features._efficientnet_net import load_efficientnet
-from latentwalk.features._maps import AlexNetMaps, EfficientNetMaps
 from latentwalk.generators import Generator, NetworkSize
 from latentwalk.generators._stylegan2 import StyleGAN2Config
 from latentwalk.generators._training import _inputs
@@ -157,10 +156,10 @@ def test_the_shared_network_stays_as_it_is(efficientnet):
 
 
 def test_auto_falls_back_to_the_network_that_ships_and_says_so(monkeypatch):
-    def missing(device):
+    def missing():
         raise ImportError("not installed")
 
-    monkeypatch.setattr(_inputs, "load_efficientnet", missing)
+    monkeypatch.setattr(_inputs, "EfficientNetMaps", missing)
     with pytest.warns(UserWarning, match="AlexNet, which gives less sharp images"):
         assert _inputs.resolve_network("auto") == "alexnet"
     with pytest.raises(ImportError):

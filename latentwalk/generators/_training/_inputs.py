@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.features import EfficientNetFeatures, LPIPSFeatures, resolve_features
-from latentwalk.features._efficientnet_net import load_efficientnet
+from latentwalk.features import (
+    EfficientNetFeatures,
+    EfficientNetMaps,
+    LPIPSFeatures,
+    resolve_features,
+)
 from latentwalk.generators._generator import Generator
 from latentwalk.generators._loading import load_generator
 from latentwalk.generators._stylegan2 import StyleGAN2
@@ -106,7 +110,7 @@ def resolve_network(name: str) -> str:
     if name == "alexnet":
         return name
     try:
-        load_efficientnet("cpu")
+        EfficientNetMaps()
     except ImportError:
         if name == "efficientnet":
             raise

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from latentwalk.features._maps import AlexNetMaps, EfficientNetMaps, FeatureMaps
+from latentwalk.features import AlexNetMaps, EfficientNetMaps, FeatureMaps
 
 NETWORKS: dict[str, type[FeatureMaps]] = {"alexnet": AlexNetMaps, "efficientnet": EfficientNetMaps}
 WIDTHS = (64, 64, 128, 128)  # of the mixed maps, finest first
