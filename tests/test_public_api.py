@@ -112,8 +112,9 @@ def test_using_the_stages_does_not_draw_or_search():
 # a folder imports folders of earlier rows alone: no stage knows another
 LAYERS = (
     ("utils",),
-    ("datasets", "features", "neighbors"),
+    ("features", "neighbors"),
     ("metrics",),
+    ("datasets",),
     ("generators", "inspection"),
     ("inversion", "aggregation", "classifiers", "walking", "auditing"),
     ("evaluation",),

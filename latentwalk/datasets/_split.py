@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from latentwalk.datasets._equal_images import count_shared_images
+from latentwalk.metrics import chance_of_no_evidence, patients_needed
 from latentwalk.utils import check_groups, check_targets
 
 
@@ -79,7 +80,8 @@ def split_patients(
     -----
     UserWarning
         When pixel-equal images are in different sets. `latentwalk.datasets.join_equal_images`
-        gives groups that keep them together.
+        gives groups that keep them together. When there are too few patients for an audit to
+        conclude that nothing leaks, see `latentwalk.metrics.patients_needed`.
 
     Examples
     --------
@@ -108,7 +110,21 @@ def split_patients(
             f"would have {counts.tolist()}"
         )
     _warn_of_shared_images(X, sets[codes])
+    _warn_of_small_sets(n_members=int(counts[0]), n_holdout=int(counts[3]))
     return PatientSplit(*(np.flatnonzero(sets[codes] == s) for s in range(4)))
+
+
+def _warn_of_small_sets(*, n_members: int, n_holdout: int) -> None:
+    """Warn where an audit would end in UNDERPOWERED more often than not, though nothing leaks."""
+    if not (n_members and n_holdout) or chance_of_no_evidence(n_members, n_holdout) >= 0.5:
+        return
+    needed = patients_needed(power=0.5)
+    warnings.warn(
+        f"an audit with {n_members} members and {n_holdout} held-out patients will mostly end in "
+        f"UNDERPOWERED, even if nothing leaks; {needed.n_members} and {needed.n_holdout} rule out "
+        "a leak of 5 % in half of such audits (see latentwalk.metrics.patients_needed)",
+        stacklevel=3,
+    )
 
 
 def _warn_of_shared_images(X: Any, sets: NDArray[np.intp]) -> None:

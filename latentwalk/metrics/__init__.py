@@ -51,7 +51,11 @@ from latentwalk.metrics._privacy._one_run import (
     one_run_epsilon,
     one_run_p_value,
 )
-from latentwalk.metrics._privacy._power import PatientsNeeded, patients_needed
+from latentwalk.metrics._privacy._power import (
+    PatientsNeeded,
+    chance_of_no_evidence,
+    patients_needed,
+)
 from latentwalk.metrics._privacy._roc import Rate, auc, roc_points, tpr_at_fpr
 from latentwalk.metrics._privacy._share import ShareTest, share_test
 from latentwalk.metrics._privacy._verdict import Verdict, verdict
@@ -74,6 +78,7 @@ __all__ = [
     "authenticity",
     "benjamini_hochberg",
     "beta_recall",
+    "chance_of_no_evidence",
     "conformal_p_values",
     "coverage",
     "data_copying_score",

@@ -54,3 +54,16 @@ def test_random_state_decides_the_draw():
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         split_patients(np.zeros((10, 2)), **arguments)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_split_that_no_audit_can_conclude_on_is_warned_of():
+    few, enough = np.zeros(800), np.zeros(1100)
+    with pytest.warns(UserWarning, match="400 members and 240 held-out patients will mostly end"):
+        split_patients(few, random_state=0)
+    split_patients(enough, random_state=0)
+    with pytest.warns(UserWarning, match="mostly end in UNDERPOWERED"):
+        split_patients(
+            np.zeros(2200), groups=np.arange(2200) // 4, random_state=0
+        )  # subjects count
+    split_patients(few, shares=(0.6, 0.2, 0.2, 0.0), random_state=0)  # nothing is to be audited

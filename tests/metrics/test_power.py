@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from latentwalk.metrics import patients_needed, tpr_at_fpr
-from latentwalk.metrics._privacy._power import _chance
+from latentwalk.metrics import chance_of_no_evidence, patients_needed, tpr_at_fpr
 
 
 @pytest.mark.parametrize(("n", "m"), [(242, 145), (516, 310), (1000, 600)])
@@ -11,7 +10,7 @@ def test_the_chance_is_that_of_simulated_audits(n, m):
     rng = np.random.default_rng(0)
     highs = [tpr_at_fpr(rng.normal(size=n), rng.normal(size=m)).high for _ in range(300)]
     simulated = np.mean(np.array(highs) <= 0.05)
-    chance = _chance(n + m, m / (n + m), 0.05, 0.01, 0.95)
+    chance = chance_of_no_evidence(n, m)
     assert chance == pytest.approx(simulated, abs=4 * np.sqrt(0.25 / 300))
 
 

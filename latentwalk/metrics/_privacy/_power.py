@@ -73,9 +73,8 @@ def patients_needed(
     PatientsNeeded(n_members=476, n_holdout=299)
     """
     high = 2
-    while high <= LARGEST and _chance(high, holdout_share, tolerance, fpr, confidence) < power ** (
-        1 / n_attacks
-    ):
+    wanted = power ** (1 / n_attacks)
+    while high <= LARGEST and _chance_of(high, holdout_share, tolerance, fpr, confidence) < wanted:
         high = ceil(1.02 * high) + 1
     if high > LARGEST:
         raise ValueError(
@@ -86,10 +85,39 @@ def patients_needed(
     return PatientsNeeded(high - round(holdout_share * high), n_holdout)
 
 
-def _chance(total: int, share: float, tolerance: float, fpr: float, confidence: float) -> float:
-    """Probability that the upper bound is tolerated, members and held-out being exchangeable."""
-    m = max(1, round(share * total))
-    n = max(1, total - m)
+def chance_of_no_evidence(
+    n_members: int,
+    n_holdout: int,
+    tolerance: float = 0.05,
+    *,
+    fpr: float = 0.01,
+    confidence: float = 0.95,
+) -> float:
+    """Return the probability that an attack is bounded by `tolerance` where nothing leaks.
+
+    Parameters
+    ----------
+    n_members, n_holdout : int
+        Subjects.
+    tolerance : float, default=0.05
+        The share of exposed members that must be ruled out.
+    fpr : float, default=0.01
+        The audited false-positive rate.
+    confidence : float, default=0.95
+        Of the interval.
+
+    Returns
+    -------
+    chance : float
+        For one attack. An audit with fewer subjects ends in UNDERPOWERED so much more often.
+
+    Examples
+    --------
+    >>> from latentwalk.metrics import chance_of_no_evidence
+    >>> [round(chance_of_no_evidence(n, m), 2) for n, m in [(242, 145), (516, 310), (1000, 600)]]
+    [0.1, 0.54, 0.95]
+    """
+    n, m = n_members, n_holdout
     tail = (1 - confidence) / 4
     rank = sure_ranks(m, fpr, tail)[1]
     if not rank:
@@ -101,3 +129,9 @@ def _chance(total: int, share: float, tolerance: float, fpr: float, confidence: 
         low, high = (middle, high) if allowed else (low, middle - 1)
     # K <= k: at least `rank` held-out subjects are among the first k + rank
     return float(hypergeom.sf(rank - 1, n + m, m, low + rank)) if low >= 0 else 0.0
+
+
+def _chance_of(total: int, share: float, tolerance: float, fpr: float, confidence: float) -> float:
+    m = max(1, round(share * total))
+    n = max(1, total - m)
+    return chance_of_no_evidence(n, m, tolerance, fpr=fpr, confidence=confidence)
