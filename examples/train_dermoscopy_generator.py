@@ -1,8 +1,9 @@
 """Train the generator that ships with latentwalk.
 
 Trains on the members of ``split_patients(images, groups=groups, random_state=0)`` alone, so that
-the calibration, reference and audit patches of the quickstart are new to the network. About
-a quarter of an hour on one CPU core; run it again with the same checkpoint to go on after an interrupt.
+the calibration, reference and audit patches of the quickstart are new to the network. It takes
+about a quarter of an hour on one CPU core. After an interrupt, run it again with the same
+checkpoint to continue.
 
     python examples/train_dermoscopy_generator.py --out dermoscopy.safetensors
 """
