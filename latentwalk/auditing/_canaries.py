@@ -10,12 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from latentwalk.auditing._attacks._base import ATTACKS
+from latentwalk.auditing._attacks._panels import PANELS
+from latentwalk.auditing._attacks._views import View
 from latentwalk.auditing._auditor import PrivacyAuditor
 from latentwalk.auditing._checks import check_apart, check_like, check_records, check_subjects
 from latentwalk.auditing._spaces import extract, resolve_spaces
+from latentwalk.features import PixelFeatures
 from latentwalk.metrics import OneRunAudit, one_run_audit, row_keys
 from latentwalk.utils import check_targets
 
+AS_IT_IS = "as it is"
 Run = Callable[[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None], ArrayLike]
 
 
@@ -32,6 +36,7 @@ def canary_audit(
     groups_canary: ArrayLike | None = None,
     X_reference: ArrayLike | None = None,
     features: Any = "pixels",
+    view: str = "whitened 32",
     attack: str = "nearest",
     delta: float = 0.0,
     confidence: float = 0.95,
@@ -65,6 +70,11 @@ def canary_audit(
         Records of further subjects, for attacks that need them.
     features : default="pixels"
         One feature space, see `PrivacyAuditor`.
+    view : str, default="whitened 32"
+        What the attack looks at: "as it is", or a view of the full panel such as "whitened 32",
+        "cosine", "contrast" or "high-pass, flips and turns" (those two of pixels). Whitening is
+        learnt from the reference or from all canaries, whatever their coins. Choose before the run:
+        the best of several is not covered by the confidence.
     attack : str, default="nearest"
         A name in `ATTACKS` that needs no more than the release and the reference.
     delta, confidence : float
@@ -76,7 +86,8 @@ def canary_audit(
     Returns
     -------
     result : OneRunAudit
-        `epsilon_lower`, and the counts that it comes from.
+        Lower bounds on epsilon and on the mu of Gaussian differential privacy, and the counts that
+        they come from.
 
     Raises
     ------
@@ -87,7 +98,8 @@ def canary_audit(
     References
     ----------
     T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run",
-    NeurIPS 2023.
+    NeurIPS 2023. S. Mahloujifar, L. Melis and K. Chaudhuri, "Auditing f-differential privacy in one
+    run", ICML 2025.
 
     Examples
     --------
@@ -118,6 +130,7 @@ def canary_audit(
     spaces = resolve_spaces(features, members.shape[1:])
     if len(spaces) > 1:
         raise ValueError(f"features names {list(spaces)}; canaries are scored in one space")
+    seen = _find_view(view, *spaces.items(), members.shape[1:])
     rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
     included = rng.uniform(size=m) < 0.5
     rows = rng.permutation(n + int(included.sum()))
@@ -128,7 +141,7 @@ def canary_audit(
     )
     sets["X_syn"] = check_like(release, members.shape[1:], "the release of run")
     return one_run_audit(
-        _scores(attack, spaces, sets),
+        _scores(attack, seen, spaces, sets),
         included,
         n_positive=n_positive,
         n_negative=n_negative,
@@ -172,10 +185,29 @@ def _joined(
     return np.concatenate([np.asarray(of_members), np.asarray(of_canaries)[included]])[rows]
 
 
+def _find_view(name: str, space: tuple[str, Any], shape: tuple[int, ...]) -> View:
+    """The view of a space that has this name; raises for another one."""
+    of_pixels = len(shape) == 3 and isinstance(space[1], PixelFeatures)
+    images = (shape[0], shape[1], shape[2]) if of_pixels else None
+    views = {
+        view.name.removeprefix(space[0]).removeprefix(", ") or AS_IT_IS: view
+        for view in PANELS["full"].views(space[0], images)
+    }
+    if name not in views:
+        raise ValueError(f"view={name!r}; expected one of {list(views)} for {space[0]}")
+    return views[name]
+
+
 def _scores(
-    attack: str, spaces: dict[str, Any], sets: dict[str, NDArray[Any]]
+    attack: str, view: View, spaces: dict[str, Any], sets: dict[str, NDArray[Any]]
 ) -> NDArray[np.float64]:
-    """The canaries' scores, from the release and the reference alone."""
-    seen = {name: next(iter(extract(spaces, X, name).values())) for name, X in sets.items()}
-    fitted = ATTACKS[attack]().fit(seen["X_syn"], seen.get("X_reference"))
-    return fitted.score_samples(seen["X_canary"])
+    """The canaries' scores, from the release and the reference alone: the best over versions."""
+    rows = {name: extract(spaces, X, name)[view.space] for name, X in sets.items() if name != "X"}
+    reference, canaries = rows.get("X_reference"), rows["X_canary"]
+    embed = view.embed(reference, canaries)
+    fitted = ATTACKS[attack]().fit(
+        embed(rows["X_syn"]), None if reference is None else embed(reference)
+    )
+    versions = [canaries, *(version(canaries) for version in view.versions)]
+    scores: NDArray[np.float64] = np.max([fitted.score_samples(embed(v)) for v in versions], axis=0)
+    return scores

@@ -51,6 +51,11 @@ from latentwalk.metrics._privacy._one_run import (
     one_run_epsilon,
     one_run_p_value,
 )
+from latentwalk.metrics._privacy._one_run_f import (
+    gaussian_epsilon,
+    one_run_epsilon_f,
+    one_run_mu,
+)
 from latentwalk.metrics._privacy._power import (
     PatientsNeeded,
     chance_of_no_evidence,
@@ -90,6 +95,7 @@ __all__ = [
     "fidelity_report",
     "find_copies",
     "frechet_distance",
+    "gaussian_epsilon",
     "holm",
     "improved_precision",
     "improved_recall",
@@ -104,6 +110,8 @@ __all__ = [
     "n_repeated",
     "one_run_audit",
     "one_run_epsilon",
+    "one_run_epsilon_f",
+    "one_run_mu",
     "one_run_p_value",
     "patients_needed",
     "rank_p_value",

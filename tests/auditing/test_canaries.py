@@ -64,9 +64,45 @@ def test_the_bound_holds_for_a_mechanism_of_known_epsilon(sets):
     assert np.mean(np.array(bounds) > epsilon) <= 0.1 and np.median(bounds) > 0.3
 
 
+def test_whitening_finds_canaries_in_averages_that_a_distance_does_not():
+    """Averages of three, in a few strong directions that everybody shares."""
+    scales = np.linspace(12, 1, 30)
+    X, X_canary = (
+        np.random.default_rng(s).normal(size=(n, 30)) * scales for s, n in ((0, 30), (1, 600))
+    )
+
+    def run(X_in, y, groups):
+        return X_in[: len(X_in) // 3 * 3].reshape(-1, 3, 30).mean(axis=1)
+
+    guesses = {"n_positive": 60, "n_negative": 60, "random_state": 0}
+    whitened, plain = (
+        canary_audit(run, X, X_canary, **guesses, view=view) for view in ("whitened 32", "as it is")
+    )
+    assert whitened.n_correct > plain.n_correct + 10
+    assert whitened.mu_lower > plain.mu_lower
+
+
+def test_versions_of_a_canary_are_looked_for():
+    rng = np.random.default_rng(0)
+    X, X_canary = rng.random((20, 1, 8, 8)), rng.random((200, 1, 8, 8))
+    turned = [
+        canary_audit(
+            lambda X_in, y, groups: X_in[..., ::-1],
+            X,
+            X_canary,
+            **GUESSES,
+            view=view,
+            random_state=0,
+        )
+        for view in ("contrast, flips and turns", "contrast")
+    ]
+    assert turned[0].n_correct == 120 and turned[1].n_correct < 90
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"view": "sharp"}, "view='sharp'; expected one of .*'whitened 32'"),
         ({"attack": "absent"}, "attack='absent'; expected one that"),
         ({"attack": "inversion residual"}, "needs the release alone"),
         ({"attack": "DOMIAS"}, "needs X_reference"),

@@ -5,8 +5,15 @@ from math import comb, exp, log
 
 import numpy as np
 import pytest
-from latentwalk.metrics import one_run_audit, one_run_epsilon, one_run_p_value
-from scipy.stats import beta
+from latentwalk.metrics import (
+    gaussian_epsilon,
+    one_run_audit,
+    one_run_epsilon,
+    one_run_epsilon_f,
+    one_run_mu,
+    one_run_p_value,
+)
+from scipy.stats import beta, norm
 
 
 @pytest.mark.parametrize(("v", "r", "m"), [(0, 4, 9), (3, 4, 9), (4, 4, 4), (7, 12, 30)])
@@ -111,3 +118,55 @@ def test_both_kinds_of_guess_and_abstention():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def gaussian_release(mu, seed, m=1000):
+    """Canaries in directions of their own, with N(0, 1): exactly mu-GDP."""
+    rng = np.random.default_rng(seed)
+    included = rng.random(m) < 0.5
+    return mu * included + rng.normal(size=m), included
+
+
+@pytest.mark.parametrize(("mu", "at_least"), [(1.0, 0.4), (2.5, 1.0)])
+def test_the_gaussian_bound_holds_and_gets_near(mu, at_least):
+    found = [
+        one_run_audit(*gaussian_release(mu, seed), n_positive=60, n_negative=60, delta=1e-5)
+        for seed in range(60)
+    ]
+    bounds = np.array([one.mu_lower for one in found])
+    assert (bounds > mu).mean() <= 0.1 and np.median(bounds) > at_least
+    epsilon = gaussian_epsilon(mu, 1e-5)
+    converted = np.array([gaussian_epsilon(bound, 1e-5) for bound in bounds])
+    steinke, by_f = np.array([(one.epsilon_lower, one.epsilon_lower_f) for one in found]).T
+    assert (steinke > epsilon).mean() <= 0.1 and (by_f > epsilon).mean() <= 0.1
+    # who may assume a Gaussian mechanism learns more from the same guesses
+    assert np.median(converted) > 1.3 * np.median(steinke)
+
+
+def test_the_bound_by_trade_off_holds_where_it_is_nearly_tight():
+    """Randomised response is exactly epsilon-private, and its guesses are coins of e^eps."""
+    for epsilon in (0.5, 2.0):
+        rights = np.random.default_rng(1).binomial(400, 1 / (1 + np.exp(-epsilon)), 200)
+        bounds = {int(v): one_run_epsilon_f(int(v), 400, 400) for v in set(rights)}
+        over = np.mean([bounds[int(v)] > epsilon for v in rights])
+        assert 0.01 <= over <= 0.09
+
+
+def test_a_large_delta_costs_less_by_the_trade_off_function():
+    counts = 90, 100, 1000
+    pure = one_run_epsilon_f(*counts)
+    assert pure == pytest.approx(one_run_epsilon(*counts), abs=0.05)
+    assert one_run_epsilon(*counts, delta=1e-3) < 0.5 < 1.5 < one_run_epsilon_f(*counts, delta=1e-3)
+    deltas = [one_run_epsilon_f(*counts, delta=delta) for delta in (0, 1e-4, 1e-3, 1e-2, 1.0)]
+    assert deltas == sorted(deltas, reverse=True) and deltas[-1] == 0
+    assert one_run_mu(0, 0, 5) == one_run_mu(50, 100, 1000) == one_run_epsilon_f(0, 9, 9) == 0
+
+
+def test_epsilon_of_gaussian_privacy_is_where_two_normals_say_so():
+    for mu, delta in ((0.3, 1e-6), (1.0, 1e-5), (4.0, 0.01)):
+        epsilon = gaussian_epsilon(mu, delta)
+        # the likelihood ratio of N(mu, 1) to N(0, 1) is over e^eps where x > eps / mu + mu / 2
+        cut = epsilon / mu + mu / 2
+        spent = norm.sf(cut - mu) - np.exp(epsilon) * norm.sf(cut)
+        assert spent == pytest.approx(delta, rel=1e-6)
+    assert gaussian_epsilon(0.0, 1e-5) == 0 and gaussian_epsilon(1.0, 0.0) == np.inf

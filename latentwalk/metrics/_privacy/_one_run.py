@@ -10,6 +10,9 @@ from scipy.optimize import bisect
 from scipy.special import expit
 from scipy.stats import binom
 
+from latentwalk.metrics._privacy._one_run_counts import check_confidence, check_counts
+from latentwalk.metrics._privacy._one_run_f import one_run_epsilon_f, one_run_mu
+
 
 class OneRunAudit(NamedTuple):
     """What `one_run_audit` returns.
@@ -18,7 +21,12 @@ class OneRunAudit(NamedTuple):
     ----------
     epsilon_lower : float
         The run was not ``(epsilon, delta)``-differentially private for any smaller epsilon, at
-        the confidence asked for. 0 says nothing.
+        the confidence asked for. 0 says nothing. It is Steinke's bound.
+    epsilon_lower_f : float
+        The same by the trade-off function of (epsilon, delta), see `one_run_epsilon_f`. Each of the
+        two bounds holds by itself.
+    mu_lower : float
+        The run was not mu-Gaussian differentially private for any smaller mu, see `one_run_mu`.
     n_correct : int
         Guesses that were right.
     n_guesses : int
@@ -28,6 +36,8 @@ class OneRunAudit(NamedTuple):
     """
 
     epsilon_lower: float
+    epsilon_lower_f: float
+    mu_lower: float
     n_correct: int
     n_guesses: int
     n_canaries: int
@@ -76,7 +86,7 @@ def one_run_p_value(
     >>> one_run_p_value(5, 5, 10, 0.0)  # five coins
     0.03125
     """
-    _check_counts(n_correct, n_guesses, n_canaries, delta)
+    check_counts(n_correct, n_guesses, n_canaries, delta)
     if not (np.isfinite(epsilon) and epsilon >= 0):
         raise ValueError(f"epsilon={epsilon}; expected a finite number, 0 or more")
     return _p_value(n_correct, n_guesses, n_canaries, epsilon, delta)
@@ -126,9 +136,8 @@ def one_run_epsilon(
     >>> round(one_run_epsilon(90, 100, 1000), 3), round(one_run_epsilon(50, 100, 1000), 3)
     (1.631, 0.0)
     """
-    _check_counts(n_correct, n_guesses, n_canaries, delta)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence}; expected a share between 0 and 1")
+    check_counts(n_correct, n_guesses, n_canaries, delta)
+    check_confidence(confidence)
 
     def excess(epsilon: float) -> float:
         return _p_value(n_correct, n_guesses, n_canaries, epsilon, delta) - (1 - confidence)
@@ -174,7 +183,7 @@ def one_run_audit(
     Returns
     -------
     result : OneRunAudit
-        The lower bound on epsilon, and the counts that it comes from.
+        The lower bounds, and the counts that they come from.
 
     Raises
     ------
@@ -206,8 +215,13 @@ def one_run_audit(
     lowest = np.lexsort((~included, scores))[:n_negative]
     n_correct = int(included[highest].sum() + (~included[lowest]).sum())
     n_guesses, m = n_positive + n_negative, len(scores)
-    epsilon = one_run_epsilon(n_correct, n_guesses, m, delta=delta, confidence=confidence)
-    return OneRunAudit(epsilon, n_correct, n_guesses, m)
+    counts = n_correct, n_guesses, m
+    return OneRunAudit(
+        one_run_epsilon(*counts, delta=delta, confidence=confidence),
+        one_run_epsilon_f(*counts, delta=delta, confidence=confidence),
+        one_run_mu(*counts, confidence=confidence),
+        *counts,
+    )
 
 
 def _p_value(v: int, r: int, m: int, epsilon: float, delta: float) -> float:
@@ -217,16 +231,6 @@ def _p_value(v: int, r: int, m: int, epsilon: float, delta: float) -> float:
         below = np.cumsum(binom.pmf(np.arange(v - 1, -1, -1), r, share))  # P[v > W >= v - i]
         p += 2 * m * delta * float((below / np.arange(1, v + 1)).max())
     return min(p, 1.0)
-
-
-def _check_counts(n_correct: int, n_guesses: int, n_canaries: int, delta: float) -> None:
-    if not 0 <= n_correct <= n_guesses <= n_canaries:
-        raise ValueError(
-            f"n_correct={n_correct}, n_guesses={n_guesses} and n_canaries={n_canaries}; "
-            "expected 0 <= n_correct <= n_guesses <= n_canaries"
-        )
-    if not 0 <= delta <= 1:
-        raise ValueError(f"delta={delta}; expected 0 to 1")
 
 
 def _check_canaries(
