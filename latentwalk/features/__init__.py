@@ -1,7 +1,7 @@
-"""What an image looks like to a distance: pixels, LPIPS, a pretrained network, or the user's own.
+"""Features of images: pixels, LPIPS, a pretrained network, or the user's own.
 
-Every transformer here turns images into rows of float32 in which the Euclidean distance is the
-distance meant, so that one nearest-neighbour search and one set of metrics serve them all.
+Every transformer here turns images into rows of float32 whose Euclidean distance is the distance of
+the images. One nearest-neighbour search and one set of metrics therefore work with all of them.
 """
 
 from latentwalk.features._custom import CallableFeatures, ModuleFeatures

@@ -15,7 +15,7 @@ CHANNELS = (64, 192, 384, 256, 256)
 
 
 class LPIPSNet(nn.Module):
-    """Images to the features whose squared Euclidean distance is LPIPS."""
+    """The network whose features have LPIPS as their squared Euclidean distance."""
 
     shift: torch.Tensor
     scale: torch.Tensor
@@ -53,7 +53,7 @@ class LPIPSNet(nn.Module):
 
 @cache
 def load_lpips_net(device: str) -> LPIPSNet:
-    """The network with the shipped weights, frozen, once a process and device."""
+    """The network with the shipped weights, frozen; loaded once per process and device."""
     net = LPIPSNet()
     # the convolutions are stored in half precision
     net.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS).items()}, strict=False)

@@ -18,17 +18,17 @@ from latentwalk.utils import validate_images
 
 
 class ImageFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
-    """Images to rows of features. A subclass says how, in `_extract`.
+    """A transformer of images to rows of features. Subclasses implement `_extract`.
 
-    Nothing is learnt: `fit` checks the images and notes their shape, and `transform` works
-    without it.
+    Nothing is learnt: `fit` checks the images and stores their shape. `transform` also works
+    without `fit`.
     """
 
     image_shape: tuple[int, int, int] | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> ImageFeatures:
-        """Check the images and note their shape.
+        """Check the images and store their shape.
 
         Parameters
         ----------

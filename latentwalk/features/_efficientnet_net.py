@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, the part of it before the classifier."""
+"""EfficientNet-Lite0 up to its pooled features, without the classifier."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Convolution(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; the input is added where the shape stays."""
+    """Widen, filter each channel, narrow; the input is added if the shape is the same."""
 
     def __init__(self, n_in: int, n_out: int, size: int, stride: int, widening: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ def efficientnet() -> nn.Sequential:
 
 @cache
 def load_efficientnet(device: str) -> nn.Sequential:
-    """The network with the packaged weights, frozen, once a process and device."""
+    """The network with the packaged weights, frozen; loaded once per process and device."""
     state = torch.load(BytesIO(WEIGHTS.read()), map_location="cpu", weights_only=True)
     net = efficientnet()
     # both list layers in the order of the data; what is left over is the classifier

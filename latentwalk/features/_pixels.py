@@ -24,11 +24,11 @@ class PixelFeatures(ImageFeatures):
     Parameters
     ----------
     size : int, default=None
-        Average the images down to this height and width first: coarser pixels are less blind to
-        small shifts. None takes them as they are.
+        Height and width to which the images are averaged first: coarser pixels tolerate small
+        shifts. None keeps the images as they are.
     image_shape : tuple (n_channels, height, width), default=None
-        How flat rows are read. Without it, 2-D input counts as features of any range and is only
-        scaled.
+        The shape that flat rows are read in. Without it, 2-D input counts as features of any range
+        and is only scaled.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""From what a user passes as `features` to a transformer."""
+"""The transformer for a `features` argument."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMED = {
 
 
 def resolve_features(spec: Any) -> Any:
-    """Return the transformer that `spec` means.
+    """Return the transformer for a `features` argument.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def resolve_features(spec: Any) -> Any:
     Returns
     -------
     features : transformer
-        Takes images and gives rows of features. `fit` it before `transform` unless its kind needs
-        none, as those of this package do.
+        Takes images and gives rows of features. Call `fit` before `transform`, unless the
+        transformer needs none; those of this package do not.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Weights that another package carries: found without importing it, compared with a known hash."""
+"""Weights in another package: found without importing it, and compared with a known hash."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PackagedWeights:
         ImportError
             When the package is not installed.
         OSError
-            When the file cannot be read or is another one.
+            When the file cannot be read or has another hash.
         """
         spec = find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:

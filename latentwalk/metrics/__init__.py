@@ -1,7 +1,7 @@
 """Pure functions that measure a release against real images: privacy, fidelity, diversity.
 
-Privacy compares the members, on whom everything was trained, with held-out subjects: `exposure`,
-`exact_test`, `n_exposed_lower`, `tpr_at_fpr` and the `verdict` that they lead to.
+Privacy compares members, on whom everything was trained, with held-out subjects: see `exposure`,
+`exact_test`, `n_exposed_lower`, `tpr_at_fpr` and the `verdict` from them.
 """
 
 from latentwalk.metrics._fidelity._common import Metric, SmallSampleWarning

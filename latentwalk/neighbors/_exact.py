@@ -32,12 +32,12 @@ class ExactNeighbors:
     A flat float32 index over the centred references proposes ``n_neighbors + 8`` candidates.
     They are ranked again by differences taken in float64 from the rows as given, so an exact
     duplicate has distance exactly 0, and equal distances are ordered by row number. With u the
-    unit roundoff and d the number of features, a float32 squared distance between x and y is off
-    by at most about ``(d + 8) u (|x| + |y|)^2``: where the last candidate is not beyond the k-th
-    distance by that much, more are fetched. So the answer is that of a float64 search over all
-    rows, whatever faiss rounds, however many threads it uses and however queries are batched.
+    unit roundoff and d the number of features, a float32 squared distance between x and y is off by
+    at most about ``(d + 8) u (|x| + |y|)^2``. More candidates are fetched until the last one is
+    beyond the k-th distance by at least this much. So the answer is that of a float64 search over
+    all rows. It does not depend on faiss's rounding, on threads, or on how queries are batched.
 
-    The references are kept as they are (no copy), beside their float32 copy in the index. A
+    The references are kept as they are (no copy), besides their float32 copy in the index. A
     process that has searched must not be forked.
 
     Parameters
@@ -91,15 +91,15 @@ class ExactNeighbors:
         n_neighbors : int, default=1
             How many, at most the number of references (one less with `exclude`).
         exclude : array-like of int of shape (n_queries,), default=None
-            A reference for each query that is not returned, such as the query itself; -1 for
-            none. Equal rows under other numbers are returned.
+            For each query, the row number of a reference that is not returned, such as the query
+            itself; -1 excludes none. Equal rows with other numbers are returned.
 
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            Float64; Euclidean, or the power distance where `weights` were given.
+            Float64. Euclidean distances, or power distances if `weights` were given.
         indices : ndarray of shape (n_queries, n_neighbors)
-            Row numbers of the references; the lowest first where distances are equal.
+            Row numbers of the references; of equal distances, the lowest number first.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class ExactNeighbors:
     def _embed(
         self, rows: NDArray[Any], lift: NDArray[np.float64] | None, where: slice
     ) -> NDArray[np.float32]:
-        """Rows as the index sees them: centred, scaled, with the lift of the weights."""
+        """Rows for the index: centred, scaled, and with the lift of the weights."""
         embedded = (rows.astype(np.float64) - self._center) * self._scale
         if self._lift is not None:
             extra = np.zeros(len(rows)) if lift is None else lift[where] * self._scale
@@ -151,7 +151,7 @@ class ExactNeighbors:
     def _propose(
         self, queries: NDArray[np.float32], n_candidates: int
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Candidates, and the index's squared distance of each row's last: inf where all are in."""
+        """Candidates, and the index's squared distance of the last; inf if all rows are in."""
         n_references = len(self.references)
         if n_candidates >= n_references:
             shape = (len(queries), n_references)
@@ -166,7 +166,7 @@ class ExactNeighbors:
         k: int,
         banned: NDArray[np.intp],
     ) -> Neighbors:
-        """The best k of each row's candidates, by float64 differences of the rows as given."""
+        """The best k candidates of each row, by float64 differences of the rows as given."""
         distances = np.empty((len(X), k))
         indices = np.empty((len(X), k), dtype=np.intp)
         for rows in slices(len(X), candidates.shape[1] * X.shape[1] * 8):
@@ -187,7 +187,7 @@ class ExactNeighbors:
         return exact if self.weights is None else exact - self.weights[candidates]
 
     def _reach(self, queries: NDArray[np.float32], kth: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The index's largest squared distance of a row as near as the k-th, whatever it rounds.
+        """A bound on the index's squared distance of any row that is as near as the k-th.
 
         A row at distance r of x has a norm of at most |x| + r, so its float32 squared distance is
         at most ``r^2 + error * (2 |x| + r)^2``, which grows with r.

@@ -1,4 +1,4 @@
-"""What proposes candidates: a flat faiss index, or scikit-learn's brute force."""
+"""The search for candidates: a flat faiss index, or scikit-learn's brute force."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FaissIndex:
 
 
 class SklearnIndex:
-    """Brute force by scikit-learn, where faiss does not import."""
+    """Brute force by scikit-learn, if faiss cannot be imported."""
 
     def __init__(self) -> None:
         self._blocks: list[NDArray[np.float32]] = []
@@ -68,7 +68,7 @@ class SklearnIndex:
 
 
 def make_index(n_features: int) -> FaissIndex | SklearnIndex:
-    """Return an empty index: faiss's, or scikit-learn's where faiss does not import."""
+    """Return an empty index of faiss, or of scikit-learn if faiss cannot be imported."""
     faiss = import_faiss()
     return SklearnIndex() if faiss is None else FaissIndex(faiss, n_features)
 

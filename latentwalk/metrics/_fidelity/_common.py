@@ -1,4 +1,4 @@
-"""What the measures of fidelity share: their direction, and the check of features."""
+"""Shared by the measures of fidelity: their direction, and the checks of features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEW_ROWS = 300
 
 
 class SmallSampleWarning(UserWarning):
-    """The sample is too small for the measure to mean what its name says."""
+    """The sample is too small for a reliable figure."""
 
 
 class Metric(Protocol[P]):

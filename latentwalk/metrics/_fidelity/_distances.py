@@ -20,16 +20,16 @@ from latentwalk.metrics._fidelity._common import (
 def frechet_distance(X_syn: ArrayLike, X_real: ArrayLike) -> float:
     """Return the Fréchet distance between Gaussians fitted to two sets of features.
 
-    With Inception-v3 pool features it is the FID; with any others it is a number of its own that
-    compares only to others from the same features. It is biased upwards by a term that falls with
-    the number of rows: compare at equal numbers of rows only.
+    With Inception-v3 pool features it is the FID. With other features, compare it only with
+    distances in the same features. It is biased upwards by a term that falls with the number of
+    rows: compare at equal numbers of rows only.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
 
     Returns
     -------
@@ -96,18 +96,18 @@ def kernel_distance(
 ) -> float:
     """Return the squared maximum mean discrepancy under a polynomial kernel.
 
-    With Inception-v3 features and the default kernel it is the KID. The estimate is unbiased at
-    any number of rows, so it can be negative; all rows are used, where the published code
-    averages over random subsets of them.
+    With Inception-v3 features and the default kernel it is the KID. The estimate is unbiased at any
+    number of rows, so it can be negative. It uses all rows; the published code averages over random
+    subsets.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     degree, gamma, coef0 : int, float, float
-        The kernel ``(gamma x.y + coef0)^degree``; `gamma` None is ``1 / n_features``.
+        The kernel ``(gamma x.y + coef0)^degree``. If `gamma` is None, it is ``1 / n_features``.
 
     Returns
     -------

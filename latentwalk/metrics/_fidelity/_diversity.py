@@ -13,9 +13,9 @@ from latentwalk.metrics._fidelity._common import check_features, directed
 def vendi_score(X: ArrayLike) -> float:
     """Return the effective number of different rows, under cosine similarity.
 
-    The exponential of the entropy of the eigenvalues of the similarity matrix over its size: 1
-    where all rows point the same way, n_samples where all are orthogonal. It grows with the number
-    of rows: compare at equal numbers only.
+    It is the exponential of the entropy of the eigenvalues of the similarity matrix, divided by its
+    size: 1 if all rows have the same direction, n_samples if all are orthogonal. It grows with the
+    number of rows: compare at equal numbers only.
 
     Parameters
     ----------

@@ -30,11 +30,11 @@ NEARER = 0.9  # a row nearer to the mean than this share of its distance to any 
 def feature_likelihood_gap(X_syn: ArrayLike, X_real: ArrayLike, X_holdout: ArrayLike) -> float:
     """Return the FLD gap: how much likelier held-out rows are than the real ones.
 
-    The density is a Gaussian around each synthetic row, all of one weight, with variances that
-    fit the real rows best. A release that repeats real rows gets small variances there, and real
-    rows become likelier than held-out ones. The fit itself favours the rows that it is made on,
-    so the gap of a perfect generator is below 0 too: compare with as many held-out rows in the
-    place of the synthetic ones, as `fidelity_report` does.
+    The density has a Gaussian around each synthetic row. All have the same weight, and their
+    variances fit the real rows best. If a release repeats real rows, the variances around them are
+    small, and real rows become likelier than held-out rows. The fit itself favours its own rows, so
+    the gap of a perfect generator is also below 0: compare it with the gap of as many held-out rows
+    in place of the synthetic ones, as `fidelity_report` does.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def feature_likelihood_gap(X_syn: ArrayLike, X_real: ArrayLike, X_holdout: Array
     X_real : array-like of shape (n_real, n_features)
         Features of the real images that the generator was trained on.
     X_holdout : array-like of shape (n_holdout, n_features)
-        Features of real images that it was not trained on.
+        Features of real images that the generator has not seen.
 
     Returns
     -------
     gap : float
-        In hundredths of a nat a feature. Far below its baseline is copying: exact copies of all
-        real rows give less than -1000.
+        In hundredths of a nat per feature. A gap far below its baseline means copying: exact copies
+        of all real rows give less than -1000.
 
     Raises
     ------
@@ -64,11 +64,11 @@ def feature_likelihood_gap(X_syn: ArrayLike, X_real: ArrayLike, X_holdout: Array
 
     Notes
     -----
-    Features are scaled to mean 0 and variance 1 over the held-out rows; those that are constant
-    there are left out. Variances are found by expectation maximisation from the distance to the
-    nearest real row, with a broad Gaussian around the real mean beside the others, so that a row
-    that is far from everything does not widen them; it has no part in the likelihoods compared.
-    Memory grows with ``n_synthetic * n_real``.
+    Features are scaled to mean 0 and variance 1 over the held-out rows; features that are constant
+    there are left out. Variances are found by expectation maximisation, starting from the distance
+    to the nearest real row. The fit has one more, broad Gaussian around the real mean, so that a
+    row far from all others does not widen them. The compared likelihoods do not include it. Memory
+    grows with ``n_synthetic * n_real``.
 
     References
     ----------
@@ -111,7 +111,7 @@ def _scaled(*sets: Features) -> list[Features]:
 def _fit(to_real: Features, to_center: Features, n_features: int) -> Features:
     """Log variances of the synthetic rows' Gaussians, shape (n_synthetic,), by EM.
 
-    Distances are squared and a feature: (n_real, n_synthetic) and (n_real,).
+    Distances are squared and per feature: (n_real, n_synthetic) and (n_real,).
     """
     log_variances = _log(to_real.min(axis=0))
     to_center = NEARER**2 * to_center
@@ -138,7 +138,7 @@ def _fit(to_real: Features, to_center: Features, n_features: int) -> Features:
 
 
 def _mean_log_density(distances: Features, log_variances: Features, n_features: int) -> float:
-    """The mean over rows of the log density a feature."""
+    """The mean over rows of the log density per feature."""
     total = sum(
         logsumexp(_log_joint(distances[rows], log_variances, n_features), axis=1).sum()
         for rows in row_blocks(*distances.shape)

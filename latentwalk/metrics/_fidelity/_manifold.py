@@ -23,15 +23,16 @@ from latentwalk.neighbors import ExactNeighbors
 def improved_precision(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) -> float:
     """Return the share of synthetic rows that lie within the real manifold.
 
-    The manifold is the union of balls around the real rows that reach to their `n_neighbors`-th
-    neighbour. One outlier among them makes a large ball: `density` counts balls instead.
+    The manifold is the union of balls around the real rows; each ball reaches to the
+    `n_neighbors`-th neighbour of its centre. A single outlier makes a large ball; `density` counts
+    balls and is less sensitive to it.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     n_neighbors : int, default=5
         The neighbour a ball reaches to (3 in the paper, 5 in later work).
 
@@ -69,7 +70,7 @@ def improved_recall(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     n_neighbors : int, default=5
         The neighbour a synthetic row's ball reaches to.
 
@@ -99,21 +100,21 @@ def improved_recall(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5
 
 @directed(higher_is_better=True)
 def density(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) -> float:
-    """Return how many balls around real rows hold a synthetic row, over `n_neighbors`.
+    """Return the mean number of real balls that hold a synthetic row, over `n_neighbors`.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     n_neighbors : int, default=5
         The neighbour a ball reaches to.
 
     Returns
     -------
     density : float
-        About 1 for equal distributions; more where synthetic rows crowd into the modes.
+        About 1 for equal distributions; larger if synthetic rows crowd into the modes.
 
     Raises
     ------
@@ -143,14 +144,14 @@ def coverage(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) -> fl
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     n_neighbors : int, default=5
         The neighbour a ball reaches to.
 
     Returns
     -------
     coverage : float
-        In [0, 1]; about ``1 - 2^-n_neighbors`` for equal distributions and as many rows.
+        In [0, 1]; about ``1 - 2^-n_neighbors`` for equal distributions and equal numbers of rows.
 
     Raises
     ------

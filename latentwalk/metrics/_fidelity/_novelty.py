@@ -1,7 +1,7 @@
 """Novelty: whether synthetic rows are new, or copies of real ones.
 
-These are the common figures, offered for comparison with published tables. None is a test with a
-known level: `PrivacyAuditor` is.
+These are common figures, for comparison with published tables. They are not tests with a known
+level. `PrivacyAuditor` has such tests.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ def mean_minimum_distance(X_syn: ArrayLike, X_real: ArrayLike, *, squared: bool 
     """Return the mean distance of synthetic rows to their nearest real row.
 
     With the squared distances of `LPIPSFeatures`, which are LPIPS, it is the published mmL.
-    Higher is further from the real images, by novelty or by bad quality alike: read it beside its
-    baseline, held-out rows against the real ones. It hardly moves when a few rows are copies.
+    A higher value means further from the real images, because of novelty or because of bad quality.
+    Compare it with its baseline, held-out rows against the real rows. It hardly changes if a few
+    rows are copies.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     squared : bool, default=False
-        Average squared distances: what LPIPS features need.
+        Average squared distances, as LPIPS features need.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def mean_minimum_distance(X_syn: ArrayLike, X_real: ArrayLike, *, squared: bool 
 
 @directed(higher_is_better=True)
 def authenticity(X_syn: ArrayLike, X_real: ArrayLike) -> float:
-    """Return the share of synthetic rows that are no nearer to a real row than real rows are.
+    """Return the share of synthetic rows whose nearest real row has a nearer real neighbour.
 
     A row counts as authentic when its distance to its nearest real row exceeds that real row's
     distance to its own nearest real neighbour.
@@ -81,7 +82,7 @@ def authenticity(X_syn: ArrayLike, X_real: ArrayLike) -> float:
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
 
     Returns
     -------
@@ -95,8 +96,8 @@ def authenticity(X_syn: ArrayLike, X_real: ArrayLike) -> float:
 
     Notes
     -----
-    Two published packages compare with the neighbour distance of another row (that of the
-    synthetic row's own number), which gives 0.472 where 0.504 is right.
+    Two published packages compare with the neighbour distance of a wrong real row, the one whose
+    row number is that of the synthetic row. This gives 0.472 instead of the right 0.504.
 
     References
     ----------
@@ -126,9 +127,9 @@ def data_copying_score(
     """Return C_T: whether synthetic rows are nearer to the real rows than held-out ones are.
 
     In each cell of a k-means partition of the real rows, the Mann-Whitney statistic compares
-    distances to the nearest real row, as a standard normal deviate; cells are averaged by their
-    share of held-out rows. A release that is merely shrunk towards the centre scores like one of
-    copies: it is a figure for comparison, not a verdict.
+    distances to the nearest real row, as a standard normal deviate. The cells are averaged with
+    their shares of held-out rows as weights. A release that is only shrunk towards the centre
+    scores like one of copies: this is a figure for comparison, not a verdict.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def data_copying_score(
     X_real : array-like of shape (n_real, n_features)
         Features of the real images that the generator was trained on.
     X_holdout : array-like of shape (n_holdout, n_features)
-        Features of real images that it was not trained on.
+        Features of real images that the generator has not seen.
     n_cells : int, default=5
         Cells of the partition. Those with fewer than 20 synthetic or held-out rows are left out.
     random_state : int, RandomState or None, default=0
@@ -146,7 +147,7 @@ def data_copying_score(
     Returns
     -------
     score : float
-        0 is right; far below 0 is copying (-3 and less), far above 0 underfitting.
+        About 0 is right. Far below 0 (-3 and less) means copying, far above 0 underfitting.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""All measures of fidelity at once, each beside its baseline."""
+"""All measures of fidelity at once, each with its baseline."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ WITHOUT_OPTIONS: tuple[Metric[...], ...] = (
 
 @dataclass(frozen=True)
 class FidelityRow:
-    """A measure of the release, beside the same measure of held-out rows.
+    """A measure of the release, and the same measure of held-out rows.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class FidelityRow:
     value : float
         The synthetic rows against the real ones.
     baseline : float or None
-        As many held-out rows against the real ones; None without held-out rows.
+        The same number of held-out rows against the real rows; None without held-out rows.
     higher_is_better : bool
         The direction.
     """
@@ -120,13 +120,14 @@ def fidelity_report(
     squared_distances: bool = False,
     random_state: Any = 0,
 ) -> FidelityReport:
-    """Measure fidelity, diversity and novelty of a release, each beside its baseline.
+    """Measure fidelity, diversity and novelty of a release, each with its baseline.
 
-    The baseline is what held-out real rows get in the place of the synthetic ones: what a perfect
-    generator would. Several measures depend on the number of rows, so the larger of the two
-    sets is cut to the size of the smaller, at random. `feature_likelihood_gap` needs held-out rows
-    for both roles: one half of them stands for a release, as does one half of the synthetic rows,
-    and the other half is tested. It and `data_copying_score` are there from 300 rows on.
+    The baseline is the figure of held-out real rows in place of the synthetic ones. A perfect
+    generator would reach it. Several measures depend on the number of rows, so the larger of the
+    two sets is cut to the size of the smaller, at random. The baseline of `feature_likelihood_gap`
+    needs two sets of held-out rows: one half takes the place of a release, with as many synthetic
+    rows, and the other half is tested. This measure and `data_copying_score` are computed for 300
+    rows or more.
 
     Parameters
     ----------
@@ -135,11 +136,11 @@ def fidelity_report(
     X_real : array-like of shape (n_real, n_features)
         Features of the real images that the generator was trained on.
     X_holdout : array-like of shape (n_holdout, n_features), default=None
-        Features of real images that it was not trained on; without them there is no baseline.
+        Features of real images that the generator has not seen; without them there is no baseline.
     groups_holdout : array-like of shape (n_holdout,), default=None
-        The subject (patient) of each held-out row, so that the two halves share none.
+        The subject of each held-out row, so that the two halves share no subject.
     n_neighbors : int, default=5
-        For the measures that draw balls around rows.
+        Which neighbour the balls around rows reach to.
     squared_distances : bool, default=False
         Whether `mean_minimum_distance` averages squares: for LPIPS features.
     random_state : int, RandomState or None, default=0
@@ -237,7 +238,7 @@ def _likelihood_row(
 
 
 def _drawn(n_rows: int, n_kept: int, rng: Any) -> NDArray[np.intp]:
-    """So many rows in order, drawn at random where not all are kept."""
+    """`n_kept` row numbers in order, drawn at random unless all rows are kept."""
     if n_kept == n_rows:
         return np.arange(n_rows)
     drawn: NDArray[np.intp] = np.sort(rng.choice(n_rows, n_kept, replace=False))

@@ -11,19 +11,19 @@ from latentwalk.metrics._fidelity._manifold import ball_radii, pairwise_blocks
 
 @directed(higher_is_better=True)
 def alpha_precision(X_syn: ArrayLike, X_real: ArrayLike) -> float:
-    """Return how closely the synthetic rows fill the real ones' supports, from core to rim.
+    """Return how closely synthetic rows fill the supports of real rows, from core to rim.
 
     The alpha-support is the ball around the real mean that holds a share alpha of the real rows;
     P(alpha) is the share of synthetic rows in it, which should be alpha. The published code first
-    embeds features by a network trained on the real rows; here the distance is that of the
-    features given.
+    embeds features by a network trained on the real rows. This function uses the distance of the
+    given features.
 
     Parameters
     ----------
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
 
     Returns
     -------
@@ -68,15 +68,15 @@ def beta_recall(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) ->
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the synthetic images.
     X_real : array-like of shape (n_real, n_features)
-        Features of the real ones.
+        Features of the real images.
     n_neighbors : int, default=5
         The neighbour that a real row's ball reaches to.
 
     Returns
     -------
     integrated_recall : float
-        ``1 - 2 * integral |R(beta) - beta|`` in [0, 1]; higher is better. Below 1 for equal
-        distributions too: the baseline of held-out rows says by how much.
+        ``1 - 2 * integral |R(beta) - beta|`` in [0, 1]; higher is better. It is below 1 for equal
+        distributions too; the baseline of held-out rows shows by how much.
 
     Raises
     ------

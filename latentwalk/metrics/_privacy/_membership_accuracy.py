@@ -59,7 +59,7 @@ def membership_accuracy(
     scores_members, scores_holdout : array-like of shape (n_members,), (n_holdout,)
         An attack's scores of images: larger means member.
     groups, groups_holdout : array-like of shape (n_members,), (n_holdout,), default=None
-        Subject (patient) ids; None makes every image its own subject.
+        Subject (patient) ids; None counts every image as a subject.
     n_splits : int, default=100
         Random draws and halvings.
     random_state : int, RandomState or None, default=None
