@@ -1,4 +1,4 @@
-"""Random changes of an image that keep who and what it shows."""
+"""Random changes of an image that keep its subject and its class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AUGMENTATIONS = ("flip", "vertical_flip", "rotate", "shift", "crop", "brightness
 def augment(
     images: torch.Tensor, kinds: Collection[str], generator: torch.Generator
 ) -> torch.Tensor:
-    """Return randomly changed images, each with a draw of its own.
+    """Return randomly changed images; each has a draw of its own.
 
     Parameters
     ----------

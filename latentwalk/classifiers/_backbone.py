@@ -1,4 +1,4 @@
-"""A guide on features learnt elsewhere: a frozen backbone, whitening, and a cosine head."""
+"""A guide on a pretrained network: a frozen backbone, whitening, and a cosine head."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LPIPSBackbone(nn.Module):
 
 
 class FrozenBackbone(nn.Module):
-    """A copy of a module that training leaves as it is, its output flattened."""
+    """A copy of a module that training does not change, with flattened output."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -94,13 +94,14 @@ def backbone_net(
 ) -> nn.Sequential:
     """Return a net of frozen features, whitened, and a cosine head that starts at the class means.
 
-    The whitening is computed over randomly changed images. Directions of brightness and place then
-    vary much and weigh little, and those that tell subjects apart weigh more.
+    The whitening is computed over randomly changed images. Directions of brightness and place vary
+    much over these images and get small weights. Directions that tell subjects apart get larger
+    weights.
 
     Parameters
     ----------
     backbone : "lpips" or nn.Module
-        What gives the features.
+        The network of the features.
     X : ndarray of shape (n_samples, n_channels, height, width)
         Checked images.
     codes : ndarray of shape (n_samples,)

@@ -1,4 +1,4 @@
-"""What both guides share: checks, training, prediction, pickling."""
+"""The base of both guides: checks, training, prediction, pickling."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         classes : array-like of shape (n_classes,)
             The label of each logit, distinct.
         image_shape : tuple (n_channels, height, width), default=None
-            The images that it takes; None leaves the check to the module.
+            The shape of its images; with None only the module checks them.
         device : str or torch.device, default=None
             Where it runs.
 
@@ -156,7 +156,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         return guide
 
     def _fit(self, X: Any, y: ArrayLike | None, X_val: Any, y_val: ArrayLike | None) -> Self:
-        """Check everything, then train; the attributes are set first, for interruptions."""
+        """Check everything, set the attributes (an interrupted fit keeps them), then train."""
         X = self._validated(X, reset=True)
         labels = self._targets(y, len(X))
         classes, codes = np.unique(labels, return_inverse=True)
@@ -214,7 +214,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
             return backbone_net(self.backbone, X, codes, kinds, device, generator)
 
     def _validated(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        """X as checked images, or as float32 features where no image shape is known."""
+        """X as checked images, or as float32 features if no image shape is known."""
         shape = self.image_shape if reset else self.image_shape_
         if shape is None and np.asarray(X).ndim <= 2:
             X = validate_data(self, X, dtype=np.float32, reset=reset)

@@ -1,4 +1,4 @@
-"""Who could be recognised in an image."""
+"""The guide that recognises the subject of an image."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class IdentityClassifier(GuideClassifier):
         private images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the
         package and sees images at 64 pixels. A module takes float images in [0, 1] and gives a row
         of features for each. A backbone is frozen, and a module is copied. The features are
-        whitened over augmented training images, and a head of cosines is trained on up to 512
-        principal components, from the class means on. Not used if X holds features.
+        whitened over augmented training images. A head of cosines, which starts at the class means,
+        is trained on up to 512 principal components. Not used if X holds features.
     width : int, default=24
         Channels of the first layer of the net without a backbone. The last layer has four times as
         many.
@@ -68,7 +68,7 @@ class IdentityClassifier(GuideClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The subject ids, or row numbers where fit got none.
+        The subject ids, or row numbers if fit got no ids.
     module_ : nn.Module
         Gives logits for float images in [0, 1].
     history_ : list of dict
@@ -121,10 +121,10 @@ class IdentityClassifier(GuideClassifier):
         X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
             Images, uint8 or float in [0, 1]; or features.
         y : array-like of shape (n_samples,), default=None
-            The subject of each row; None makes every row its own subject.
+            The subject of each row; None counts every row as a subject.
         X_val, y_val : array-like, default=None
-            Other images of the same subjects: they end the training early, set the temperature,
-            and give the re-identification rate. Never images of the audit.
+            Other images of the same subjects. They decide when training ends, set the temperature,
+            and give the re-identification rate. Do not use images of the audit.
 
         Returns
         -------

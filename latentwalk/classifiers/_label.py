@@ -1,4 +1,4 @@
-"""What an image shows."""
+"""The guide that recognises the class of an image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class LabelClassifier(GuideClassifier):
         private images alone. "lpips" is the AlexNet of the LPIPS distance, which ships with the
         package and sees images at 64 pixels. A module takes float images in [0, 1] and gives a row
         of features for each. A backbone is frozen, and a module is copied. The features are
-        whitened over augmented training images, and a head of cosines is trained on up to 512
-        principal components, from the class means on. Not used if X holds features.
+        whitened over augmented training images. A head of cosines, which starts at the class means,
+        is trained on up to 512 principal components. Not used if X holds features.
     width : int, default=24
         Channels of the first layer of the net without a backbone. The last layer has four times as
         many.
@@ -35,8 +35,8 @@ class LabelClassifier(GuideClassifier):
         Keeps the posteriors from saturating if there is no `X_val` to calibrate them.
     augmentation : tuple of str or None
         Any of "flip", "vertical_flip", "rotate", "shift", "crop", "brightness"; by default "flip"
-        and "shift". Choose what keeps the class: a flipped digit is none. More of it needs more
-        epochs. Not used if X holds features.
+        and "shift". Choose changes that keep the class: a flipped digit is not a digit. More
+        augmentation needs more epochs. Not used if X holds features.
     class_weight : "balanced", dict or None, default=None
         Weights of classes in the loss, by label. "balanced" gives every class the same total
         weight, however many rows it has; None gives every row the same.
@@ -74,7 +74,7 @@ class LabelClassifier(GuideClassifier):
 
     See Also
     --------
-    IdentityClassifier : The guide that keeps a path away from everybody.
+    IdentityClassifier : The guide that keeps a path away from all subjects.
 
     References
     ----------
@@ -111,8 +111,8 @@ class LabelClassifier(GuideClassifier):
         y : array-like of shape (n_samples,)
             The class of each row.
         X_val, y_val : array-like, default=None
-            Images of calibration patients: they end the training early and set the temperature.
-            Never images of the audit.
+            Images of calibration patients. They decide when training ends and set the temperature.
+            Do not use images of the audit.
 
         Returns
         -------

@@ -59,7 +59,7 @@ class ResidualStage(nn.Module):
 
 
 class CosineHead(nn.Module):
-    """Logits as scaled cosines: they stay bounded, far from the training images too."""
+    """Logits as scaled cosines, which stay bounded even far from the training images."""
 
     def __init__(self, n_features: int, n_classes: int, scale: float = 16.0) -> None:
         super().__init__()

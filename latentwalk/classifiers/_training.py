@@ -72,13 +72,13 @@ def train(
     data : tuple (X, codes)
         Checked images or features, and class codes.
     schedule : Schedule
-        What the training does.
+        How it is trained.
     device : torch.device
         Where it runs.
     generator : torch.Generator
         Draws the order of rows and the augmentation, on the CPU.
     history : list of dict
-        Gets an entry for each epoch, so that an interrupted training keeps what it finished.
+        Gets an entry for each epoch, so an interrupted training keeps its finished epochs.
     validation : tuple (X, codes), default=None
         Chooses the epoch whose weights are kept and ends the training `patience` epochs after it.
     verbose : bool or int, default=False

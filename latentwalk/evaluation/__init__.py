@@ -1,9 +1,9 @@
-"""Evaluation: what is known before a run, and what scikit-learn's own tools can score after it.
+"""Evaluation: checks before a run, and scores for scikit-learn's tools after it.
 
-`check_pipeline` names everything that would fail an hour later. `TrainOnSynthetic` puts a release
-and a classifier where cross-validation and grid search expect one estimator: it learns from
-synthetic images and is scored on real ones; the privacy scores read the audit it keeps.
-`privacy_statement` says what a pipeline guarantees, and `draw_release` draws images under it.
+`check_pipeline` finds what would fail an hour later. `TrainOnSynthetic` makes one estimator of a
+release and a classifier, for cross-validation and grid search: it learns from synthetic images and
+is scored on real ones. The privacy scores read the audit that it keeps. `privacy_statement` says
+what a pipeline guarantees, and `draw_release` draws images under it.
 """
 
 from latentwalk.evaluation._check_pipeline import check_pipeline

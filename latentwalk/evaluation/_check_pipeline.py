@@ -45,17 +45,17 @@ def check_pipeline(
     groups: ArrayLike | None = None,
     **fit_params: Any,
 ) -> None:
-    """Raise one error that lists everything that is known to go wrong.
+    """Raise one error that lists all problems that can be found before a run.
 
-    Nothing is trained and nothing is changed. It looks at the images, each of which is read once;
-    at y and groups; at the steps, their order, parameters, output, generators and latent spaces; at
-    the weights file and its hash; at the patients: that they reach the aggregator, agree wherever
-    they are given, and are enough in every class (k for a group, 2k for a walk); and at the guides.
+    Nothing is trained and nothing is changed. The check covers the images, each of which is read
+    once; y and groups; the steps, with their order, parameters, output, generators and latent
+    spaces; the weights file and its hash; and the guides. Patients must reach the aggregator, must
+    be the same for all steps, and must be enough in every class (k for a group, 2k for a walk).
 
     Parameters
     ----------
     pipe : Pipeline
-        A pipeline of latentwalk's steps; steps of your own are passed over.
+        A pipeline of latentwalk's steps; other steps are not checked.
     X : array-like of shape (n_samples, n_channels, height, width) or (n_samples, n_features)
         The real images.
     y : array-like of shape (n_samples,), default=None
@@ -63,8 +63,8 @@ def check_pipeline(
     groups : array-like of shape (n_samples,), default=None
         Patient ids.
     **fit_params
-        What ``pipe.fit_transform`` will get besides X and y, by the same names (``walk__X_real``).
-        Without any of them, `groups` are taken as what all steps will get.
+        The further arguments of ``pipe.fit_transform``, by the same names (``walk__X_real``).
+        Without any of them, all steps are assumed to get `groups`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is known of a run before it starts."""
+"""The facts about a run that are known before it starts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Facts:
     X, y, groups, fit_params
         As the user gave them.
     images : ndarray or None
-        X as an array; files are read once, for all checks. None where X cannot be an array.
+        X as an array; files are read once, for all checks. None if X cannot be an array.
     """
 
     steps: dict[str, Any]
@@ -52,7 +52,7 @@ class Facts:
 
     @property
     def n_samples(self) -> int:
-        """The number of rows of X; 0 where it has none."""
+        """The number of rows of X; 0 if it has none."""
         return len(self.images) if self.images is not None and self.images.ndim else 0
 
     @property
@@ -62,7 +62,7 @@ class Facts:
         return next((g for g in found if isinstance(g, Generator)), None)
 
     def given(self, step: str, argument: str) -> Any:
-        """Return what the ``fit`` of a step will get under a name; None for nothing."""
+        """Return the value that the ``fit`` of a step will get under a name, or None."""
         if not get_config()["enable_metadata_routing"]:
             return self.fit_params.get(f"{step}__{argument}")
         passed = self.fit_params | {"groups": self.groups}
@@ -77,7 +77,7 @@ class Facts:
 
     @property
     def patients(self) -> NDArray[np.intp]:
-        """A code for the patient of each row: those that an aggregator gets, or any given."""
+        """A code for the patient of each row, from the ids for an aggregator, or any other ids."""
         own = [self.given(name, "groups") for name in self.having(AGGREGATOR)]
         known = [ids for ids in (*own, *self.sources.values()) if ids is not None]
         return check_groups(known[0] if known else None, self.n_samples)

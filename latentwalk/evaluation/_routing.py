@@ -19,16 +19,16 @@ def release_params(release: Any, *, groups: Any, X_real: Any) -> dict[str, Any]:
         With metadata routing on, what its steps request is passed by its plain name. Otherwise a
         step of a pipeline gets ``step__name`` for every name that its ``fit`` takes.
     groups : array-like or None
-        Patient ids, None where there are none. With metadata routing on they are passed too where
-        a step takes them and says neither that it wants them nor that it does not: scikit-learn
-        raises then, and no step counts images where patients are meant.
+        Patient ids, or None. With metadata routing on they are also passed to a step that takes
+        them but neither requests nor refuses them. scikit-learn then raises, so no step silently
+        counts images instead of patients.
     X_real : array-like
         The real images, for the steps that want them.
 
     Returns
     -------
     params : dict
-        A part of what is available, named as ``fit_transform`` wants it.
+        The arguments, with the names that ``fit_transform`` expects.
     """
     given = {"groups": groups, "X_real": X_real}
     available = {name: value for name, value in given.items() if value is not None}
@@ -48,7 +48,7 @@ def release_params(release: Any, *, groups: Any, X_real: Any) -> dict[str, Any]:
 
 
 def steps_of(release: Any) -> list[Any]:
-    """Return the steps of a pipeline, and of pipelines in it; a transformer is its own."""
+    """Return the steps of a pipeline and of pipelines in it; a transformer is its only step."""
     if not isinstance(release, Pipeline):
         return [release]
     return [inner for _, step in release.steps for inner in steps_of(step)]

@@ -1,4 +1,4 @@
-"""Checks of what a pipeline gets: images, classes and patients, a row each."""
+"""Checks of the rows that a pipeline gets: images, classes and patients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = ("groups", "X_real")
 
 
 def check_rows(facts: Facts) -> Iterator[str]:
-    """Yield what is wrong with the images, and with what must have a value for each of them."""
+    """Yield problems of the images, and of the arguments that have a row for each image."""
     if facts.generator is not None or facts.images is None or facts.images.ndim != 2:
         shape = None if facts.generator is None else facts.generator.image_shape
         X = facts.X if facts.images is None else facts.images
@@ -41,7 +41,7 @@ def check_rows(facts: Facts) -> Iterator[str]:
 
 
 def check_patients_reach(facts: Facts) -> Iterator[str]:
-    """Yield steps that would count images, since the patients are not passed to them."""
+    """Yield steps that get no patients and would count images instead."""
     if get_config()["enable_metadata_routing"]:  # scikit-learn raises for what is undecided
         known = [n for n in facts.steps if facts.given(n, "groups") is not None]
     else:

@@ -1,4 +1,4 @@
-"""What an audit found, as scores for scikit-learn's model selection."""
+"""Figures of an audit as scores for scikit-learn's model selection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 def neg_tpr_score(estimator: Any, X: Any, y: Any = None) -> float:
     """Return minus the upper bound on the true-positive rate of membership inference.
 
-    The bound, and not the estimate, since a small audit must not look like a good release.
+    The score is the bound and not the estimate, since a small audit must not look like a good
+    release.
 
     Parameters
     ----------
@@ -20,7 +21,7 @@ def neg_tpr_score(estimator: Any, X: Any, y: Any = None) -> float:
     Returns
     -------
     score : float
-        In [-1, 0]; higher is better, and 0 is never reached by a finite audit.
+        In [-1, 0]; higher is better. A finite audit never reaches 0.
 
     Examples
     --------
@@ -47,7 +48,7 @@ def neg_n_exposed_score(estimator: Any, X: Any, y: Any = None) -> float:
     Returns
     -------
     score : float
-        At most 0, which says that no exposure was proven; higher is better.
+        At most 0; higher is better. 0 means that no exposure was proven.
 
     Examples
     --------
@@ -73,7 +74,7 @@ def neg_collision_rate_score(estimator: Any, X: Any, y: Any = None) -> float:
     Returns
     -------
     score : float
-        In [-1, 0]; higher is better. About minus the collision level without any leak.
+        In [-1, 0]; higher is better. Without a leak it is about minus the collision level.
 
     Examples
     --------

@@ -31,50 +31,52 @@ def _classifier_has(method: str) -> Any:
 
 
 class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
-    """Learn from a release of the training images, predict real ones.
+    """Learn from a release of the training images, and predict real images.
 
-    A classifier placed after the walk in a pipeline is scored on synthetic copies of its training
-    output, which says nothing. Here ``fit`` holds some patients out, makes the release from the
-    others, trains the classifier on the release alone, audits the release against the patients
-    held out, and keeps the classifier and the report, but neither images nor the release.
-    ``predict`` and ``score`` take real images. So cross-validation and grid search measure what a
-    user of the release would get, and the privacy scores what it was bought with.
+    If a classifier is placed after the walk in a pipeline, it is scored on synthetic copies of its
+    training output. Such a score has no meaning. This estimator works differently. ``fit`` holds
+    some patients out, makes the release from the others, trains the classifier on the release only,
+    and audits the release against the held-out patients. It keeps the classifier and the report,
+    and neither the images nor the release. ``predict`` and ``score`` take real images. So
+    cross-validation and grid search measure the utility of the release for its users, and the
+    privacy scores measure its cost in privacy.
 
-    ``fit`` checks first: the audit's sets, which must share no image, and the release, as
-    `check_pipeline` does, on the patients that are left after some are held out. Every class still
-    needs k of them, or 2k for a walk.
+    Before any work ``fit`` checks that the sets of the audit share no image. It also checks the
+    release as `check_pipeline` does, on the patients that are not held out. Every class needs k of
+    these, or 2k for a walk.
 
     Parameters
     ----------
     release : Pipeline or transformer
         Cloned; its ``fit_transform`` gives a synthetic image for every real one. Steps whose
-        ``fit`` takes ``groups`` or ``X_real`` get the patients and the images of the members; with
-        metadata routing on, those that request them, and a step must say whether it does groups.
+        ``fit`` takes ``groups`` or ``X_real`` get the patients and the images of the members. With
+        metadata routing on, only steps that request them get them, and every step must request or
+        refuse groups.
     classifier : classifier
-        Cloned; it sees images in the form of ``X``: pass X as rows of features
-        ``(n_samples, n_channels * height * width)`` for scikit-learn's own classifiers. Where
-        classes are uneven, give it ``class_weight="balanced"``.
+        Cloned. It gets images in the form of ``X``: pass X as flat rows ``(n_samples, n_channels *
+        height * width)`` for scikit-learn's own classifiers. If classes are uneven, set
+        ``class_weight="balanced"``.
     auditor : PrivacyAuditor, default=None
         Cloned; None is ``PrivacyAuditor()``.
     holdout_size : float, default=0.3
-        The share of patients held out for the audit, in (0, 1).
+        The share of patients that are held out for the audit, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        The draw of the patients held out.
+        Seeds the draw of the held-out patients.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes.
     classifier_ : classifier
-        Trained on synthetic images alone.
+        Trained on synthetic images only.
     report_ : AuditReport
-        Of the release against the patients held out.
+        The audit of the release against the held-out patients.
     n_features_in_ : int
-        Values of an image.
+        Number of values in an image.
 
     See Also
     --------
-    tstr_score : The same measure for a release that is already there.
+    tstr_score : The same measure for an existing release.
 
     Examples
     --------
@@ -124,7 +126,7 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Their classes.
         groups : array-like of shape (n_samples,), default=None
-            Patient ids; None makes every image its own patient.
+            Patient ids; None counts every image as a patient.
 
         Returns
         -------
@@ -134,8 +136,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When a length differs, there are too few patients to hold some out, or the release
-            cannot be made of the others: `check_pipeline` says so before any work.
+            When lengths differ, when there are too few patients to hold some out, or when the
+            release cannot be made from the others, as `check_pipeline` finds before any work.
         """
         self._validate_params()
         if y is None:
@@ -197,8 +199,8 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the balanced accuracy on real images: the mean recall of the classes.
 
-        It is the accuracy where classes are equally frequent. Elsewhere accuracy hides a release
-        that never shows a rare class; ``scoring="accuracy"`` gives it.
+        It equals the accuracy if all classes are equally frequent. Otherwise accuracy can be high
+        for a release that never shows a rare class. ``scoring="accuracy"`` gives the accuracy.
 
         Parameters
         ----------
@@ -239,7 +241,7 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         return PrivacyAuditor() if self.auditor is None else clone(self.auditor)
 
     def _check(self, X: Any, y: Any = "no_validation", *, reset: bool = False) -> tuple[Any, Any]:
-        """Images as float32 in [0, 1] in the form that they came in, and classes."""
+        """Images as float32 in [0, 1], in their original form, and classes."""
         n_least = 2 if reset else 1
         if getattr(X, "ndim", None) == 4:
             X = np.asarray(X)  # files are read once

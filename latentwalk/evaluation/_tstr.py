@@ -21,32 +21,32 @@ def tstr_score(
     *,
     scoring: Any = "balanced_accuracy",
 ) -> float:
-    """Score on real images a classifier trained on synthetic ones.
+    """Train a classifier on synthetic images and score it on real images.
 
-    Higher is better. The number means little alone: set it beside the same classifier trained on
-    the real images that the release was made from, scored on the same real images.
+    Higher is better. Compare the score with that of the same classifier trained on the real images
+    from which the release was made, and scored on the same real images.
 
     Parameters
     ----------
     classifier : estimator
         Cloned and fitted on the synthetic images.
     X_syn : array-like of shape (n_synthetic, n_channels, height, width) or flat
-        What it learns from.
+        The training images.
     y_syn : array-like of shape (n_synthetic,)
         The classes.
     X_real : array-like of shape (n_real, n_channels, height, width) or flat
-        What it is scored on: images of patients that the release was not made from. Its form is
-        the one in which the classifier sees the synthetic images too.
+        The test images, of patients that were not used to make the release. The synthetic images
+        are passed to the classifier in the same form, flat or not.
     y_real : array-like of shape (n_real,)
         The classes.
     scoring : str, callable or None, default="balanced_accuracy"
         As in `sklearn.model_selection.cross_val_score`; None is the classifier's own ``score``.
-        Accuracy hides a release that never shows a rare class, balanced accuracy does not.
+        Accuracy can be high for a release that never shows a rare class; balanced accuracy cannot.
 
     Returns
     -------
     score : float
-        What the scorer gives.
+        The value of the scorer.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def as_floats(X: ArrayLike, *, name: str) -> NDArray[Any]:
 
 
 def in_the_form_of(X_real: NDArray[Any], X_syn: ArrayLike, *, name: str) -> NDArray[Any]:
-    """Synthetic images as floats, flat or not as the real ones are."""
+    """Synthetic images as floats, in the form of the real images, flat or not."""
     X = as_floats(X_syn, name=name)
     if X[:1].size != X_real[:1].size:
         raise ValueError(

@@ -26,12 +26,11 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     Parameters
     ----------
     generator : Generator
-        The network; it says in which space the latents are, where it runs, and how many images at a
-        time.
+        The network. Its latent space, device and batch size are used.
     output_dtype : {"float32", "uint8"}, default="float32"
         Floats in [0, 1], or bytes.
     flatten : bool, default=False
-        Give rows of ``n_channels * height * width`` values, as data frames need.
+        Return rows of ``n_channels * height * width`` values, as data frames need.
     verbose : bool, default=False
         Show progress.
 

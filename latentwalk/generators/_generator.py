@@ -53,24 +53,24 @@ class Generator:
     is loaded when it is first used, once per process and device, and its file is then checked
     against the hash.
 
-    The handle says in which space latents are, where the network runs, in which precision, and how
-    many images at a time. Inverter, walker and decoder take all this from their generator, and
-    `using` gives a handle that differs in some of it. Two handles are equal when their weights and
-    their latent space are equal.
+    The handle also holds latent space, device, precision and batch size. Inverter, walker and
+    decoder take all four from their generator, and `using` returns a handle with other values. Two
+    handles are equal if their weights and their latent space are equal.
 
     Attributes
     ----------
     image_shape : tuple (n_channels, height, width)
-        Shape of the images that it makes.
+        Shape of its images.
     latent_space : {"w", "w+", "z"}
         Space of its flat latents. "w" is the intermediate space, in which averages are meaningful.
-        "w+" has a w for each layer, one after the other: it fits images better and leaves the
-        distribution of the generator. "z" is the input space, for networks without a mapping.
+        "w+" has a w for each layer, one after the other. It fits images better, but such latents
+        leave the distribution of the generator. "z" is the input space, for networks without a
+        mapping.
     n_latent_features : int
         Width of a flat latent.
     latent_moments : tuple (mean, std) of ndarray of shape (n_latent_features,)
         Mean and standard deviation of the latents under the generator, by 10,000 fixed draws. A
-        feature that hardly varies has a thousandth of the largest deviation, to be divided by.
+        deviation is at least a thousandth of the largest one, so that one can divide by it.
     w_dim, z_dim : int
         Widths of the intermediate and of the input latent space.
     num_ws : int
@@ -82,13 +82,13 @@ class Generator:
         else the CPU.
     precision : {"float32", "bfloat16"}
         Precision of the network in the steps of an inversion or a walk. "auto", the default, is
-        bfloat16 on CPUs with instructions for it. What is measured or released is decoded in
+        bfloat16 on CPUs with instructions for it. Measured and released images are decoded in
         float32.
     batch_size : int or "auto"
         Images at a time. "auto" halves when memory runs out.
     trained_on : {"these patients", "others"} or None
-        Whether the network has seen the patients that it is used for. None is not known. Nothing
-        guesses it, and a guarantee needs "others".
+        Whether the network was trained on the patients that it is used for; None if this is not
+        known. latentwalk never guesses it. A guarantee needs "others".
     path : str or None
         The weights file; None for a network held by value.
     sha256 : str
@@ -198,7 +198,7 @@ class Generator:
             ``(n, *image_shape)``, differentiably. It is copied, put in eval mode and frozen. A
             TorchScript module, as from ``torch.jit.load``, is a program: pass one that you trust.
         w_dim : int
-            Width of its latents, which are taken as standard normal.
+            Width of its latents, which are assumed to be standard normal.
         image_shape : tuple (n_channels, height, width)
             Shape of its images.
         output_range : tuple of 2 floats or None, default=(-1, 1)
@@ -244,7 +244,7 @@ class Generator:
         batch_size: int | str = KEPT,
         trained_on: TrainedOn = KEPT,
     ) -> Self:
-        """Return a handle on the same network, to be used in another way.
+        """Return a handle on the same network with other settings.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class Generator:
         return np.tile(mean, repeats), np.tile(np.maximum(std, 1e-3 * std.max()), repeats)
 
     def module(self, device: str | torch.device | None = None) -> Any:
-        """Return the network, frozen and in eval mode; None is the handle's own device."""
+        """Return the network, frozen and in eval mode; None uses the device of the handle."""
         return load_network(self._source, self.device if device is None else torch.device(device))
 
     def mapping(
@@ -301,9 +301,9 @@ class Generator:
         z : Tensor of shape (n, z_dim)
             Standard normal latents.
         y : array-like of int of shape (n,), default=None
-            Classes, for a class-conditional generator and only there.
+            Classes; only for a class-conditional generator.
         truncation_psi : float, default=1.0
-            Draws w towards the network's mean latent: 1 leaves w, 0 gives the mean.
+            Moves w towards the network's mean latent: 1 keeps w, 0 gives the mean.
 
         Returns
         -------
@@ -443,7 +443,7 @@ class Generator:
         Raises
         ------
         TypeError
-            For a network that is not a StyleGAN2: keep its code and weights as you made them.
+            For a network that is not a StyleGAN2. Keep its own code and weights instead.
         """
         network = self.module("cpu")
         if not isinstance(network, StyleGAN2):
@@ -481,7 +481,7 @@ class Generator:
         Raises
         ------
         FileNotFoundError
-            When the file has moved; `relocate` finds it again.
+            When the file has moved: use `relocate`.
         ValueError
             When the file has changed.
         """
@@ -534,7 +534,7 @@ def decode_latents(
     Parameters
     ----------
     generator : Generator
-        The network; it says where it runs and how many images at a time.
+        The network. Its device and batch size are used.
     W : ndarray of shape (n_samples, n_latent_features)
         Latents in the generator's space.
     verbose : bool, default=False

@@ -25,7 +25,7 @@ def load_generator(
 ) -> Generator:
     """Open a generator's weights file, without executing anything in it.
 
-    The kind of file is found from its content:
+    The format is recognised by the content of the file:
 
     - official pickles (``network-snapshot-*.pkl``) of stylegan2-ada-pytorch, and of the stylegan3
       repository where they hold a StyleGAN2 network; ``G_ema`` is read;
@@ -42,7 +42,7 @@ def load_generator(
     path : path-like
         The file.
     latent_space : {"w", "w+", "z"}, default="w"
-        Space of the latents of everything that works with this handle, see `Generator`.
+        Space of the latents for all estimators that use this handle, see `Generator`.
     device : str or torch.device, default=None
         Where the network runs. None uses CUDA if it is available, else the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -50,28 +50,27 @@ def load_generator(
     batch_size : int or "auto", default="auto"
         Images at a time. "auto" halves when memory runs out.
     trained_on : {"these patients", "others"} or None, default=None
-        Whether the network has seen the patients that it will be used for. None takes what the
-        file says, which is nothing for files that latentwalk did not write. A guarantee needs
-        "others".
+        Whether the network was trained on the patients that it will be used for. None takes the
+        value from the file; only files that latentwalk wrote have one. A guarantee needs "others".
     strict : bool, default=True
         Refuse a file that names anything unknown. False turns unknown classes into inert stubs,
-        which is needed where the discriminator or the augmentation beside ``G_ema`` are not the
-        published ones; they aren't executed either.
+        which are not executed either. It is needed if the file has a discriminator or an
+        augmentation next to ``G_ema`` that is not the published one.
 
     Returns
     -------
     generator : Generator
         A handle on the file. Its ``save`` writes a safetensors file, which holds numbers and text
-        alone.
+        only.
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     ValueError
-        When the file is corrupt, is not a generator, holds what is refused (the message names it),
-        holds a network that is not supported, as StyleGAN3, or is a TorchScript archive, which
-        would be executed (the message says how to open one that is trusted).
+        When the file is corrupt, is not a generator, has refused content (the message names it),
+        has a network that is not supported, such as StyleGAN3, or is a TorchScript archive, which
+        would be executed (the message says how to open one that you trust).
 
     Examples
     --------

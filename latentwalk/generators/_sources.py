@@ -1,4 +1,4 @@
-"""Where a handle's network comes from, and what a process keeps of the networks used last."""
+"""The sources of a handle's network, and the networks that a process keeps loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_MOMENT_SAMPLES = 10_000
 
 
 class Source(Protocol):
-    """Gives a network when it is needed. Sources of the same network are equal."""
+    """Loads a network when it is needed. Sources of the same network are equal."""
 
     def load(self) -> nn.Module:
         """Return the network, on the CPU."""
@@ -44,7 +44,7 @@ class HeldByValue:
 
 @dataclass(frozen=True)
 class HeldProgram:
-    """A TorchScript decoder held as its archive, which runs when it is loaded."""
+    """A TorchScript decoder held as its archive, which is executed when it is loaded."""
 
     content: bytes = field(compare=False)
     sha256: str
@@ -56,7 +56,7 @@ class HeldProgram:
 
 @lru_cache(maxsize=8)
 def load_network(source: Source, device: torch.device) -> Any:
-    """Return the network on a device; the few used last stay loaded in this process."""
+    """Return the network on a device; the last few networks stay loaded in this process."""
     network = source.load().eval().requires_grad_(False).to(device)
     # convolutions over this layout take half the time on a CPU; no value changes
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -77,7 +77,7 @@ def w_moments(
 
 
 class DecoderNetwork(nn.Module):
-    """Any decoder, with the two networks that a handle calls."""
+    """A decoder with the two parts that a handle calls, mapping and synthesis."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class IdentityMapping(nn.Module):
 
 
 def hold_decoder(module: nn.Module) -> tuple[Source, str]:
-    """Return a copy of a decoder, to be loaded again, and the SHA-256 of what it is."""
+    """Return a copy of a decoder, to be loaded later, and its SHA-256."""
     if isinstance(module, torch.jit.ScriptModule):
         archive = BytesIO()
         torch.jit.save(module, archive)

@@ -1,4 +1,4 @@
-"""What a handle knows without its network: widths, latent spaces, and how the network runs."""
+"""The facts of a handle without its network: widths, latent spaces, and execution."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def stylegan2_spec(config: StyleGAN2Config) -> GeneratorSpec:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how a network runs. It does not change what the network is.
+    """Device, precision and batch size. They do not change the identity of the network.
 
     Raises
     ------
     ValueError
-        For a device that torch does not know, a precision that is not offered, or a batch size
-        that is not a positive integer or "auto".
+        For a device that torch does not know, an unknown precision, or a batch size that is not a
+        positive integer or "auto".
     """
 
     device: str | torch.device | None = None

@@ -22,7 +22,7 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """What determines the network's shape and arithmetic.
+    """The configuration that determines the network's shape and arithmetic.
 
     `channels` lists the width of each block from 4x4 up to the full resolution.
     """
@@ -283,7 +283,7 @@ class SynthesisNetwork(nn.Module):
     def forward(self, ws: Tensor, noise: Noise = "const") -> Tensor:
         """ws of shape (n, num_ws, w_dim); images of shape (n, c, h, w), about [-1, 1].
 
-        Noise of one's own has the shape (n, sum of `noise_sizes`).
+        If given, noise has the shape (n, sum of `noise_sizes`).
         """
         x: Tensor | None = None
         img: Tensor | None = None

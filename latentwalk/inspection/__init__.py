@@ -1,4 +1,4 @@
-"""Displays: pictures of what each stage does. Matplotlib is imported where it draws."""
+"""Displays of each stage. Matplotlib is imported when one is drawn."""
 
 from latentwalk.inspection._exposure import ExposureDisplay
 from latentwalk.inspection._inversion import InversionDisplay

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 
 
 class ExposureDisplay:
-    """Distributions of exposure, members against held-out subjects and against the sham.
+    """Distributions of exposure of members, held-out subjects, and a sham release.
 
-    Where the release says no more about members than about others, the two lie on each other. The
-    sham, where the auditor was fitted with reference records, is members' distance to these: what
-    a release that nobody's data made would give.
-    Distributions over few subjects are internal.
+    If the release says no more about members than about others, the distributions of members and
+    held-out subjects are equal. With reference records there is a third one, the sham: the distance
+    of members to these records. A release that was made without the members would give such
+    distances. Distributions over few subjects are for internal use.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from latentwalk.utils import check_images, to_float
 
 
 class InversionDisplay:
-    """Images, what the generator makes of their latents, and the difference.
+    """Images, their reconstructions by the generator, and the differences.
 
     Use `from_estimator` to make one. The pictures show real images: they are for internal use.
 
@@ -139,5 +139,5 @@ def _spread(error: NDArray[Any], n: int) -> NDArray[np.intp]:
 
 
 def _as_picture(image: NDArray[Any]) -> NDArray[Any]:
-    """Return (h, w, 3) for RGB, else the mean over channels (h, w)."""
+    """Return (h, w, 3) for RGB, and the mean over channels (h, w) for others."""
     return image.transpose(1, 2, 0) if len(image) == 3 else image.mean(0)

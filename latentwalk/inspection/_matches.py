@@ -1,4 +1,4 @@
-"""NearestMatchDisplay: synthetic images beside the members that they are nearest to."""
+"""NearestMatchDisplay: synthetic images and the members that are nearest to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from latentwalk.utils import to_bytes
 
 
 class NearestMatchDisplay:
-    """Pairs of a synthetic image and its nearest member, nearest first. Never to be released.
+    """Pairs of a synthetic image and its nearest member, nearest first. Do not release them.
 
     Parameters
     ----------

@@ -15,11 +15,11 @@ CURVES = {
 
 
 class PathDisplay:
-    """What the guides see along a walked path and along the straight line, with their images.
+    """Figures and images along a walked path and along the straight line.
 
-    Build it with `from_estimator`. Posteriors are drawn from 0 to 1 and distances from 0, so that a
-    small change looks small. The images come from private prototypes, and the ends are the
-    prototypes themselves: the figure is for internal use.
+    Use `from_estimator` to make one. The axis of posteriors goes from 0 to 1 and the axis of
+    distances starts at 0, so a small change looks small. The images come from private prototypes,
+    and the ends are the prototypes themselves: the figure is for internal use.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class PathDisplay:
         Parameters
         ----------
         figure : matplotlib Figure, default=None
-            Where; None makes one.
+            Where to draw; None makes a figure.
 
         Returns
         -------

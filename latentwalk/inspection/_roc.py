@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 class AttackROCDisplay:
     """True-positive rates of the distance attack at low false-positive rates.
 
-    Log-log, since a few exposed members show at the left end alone; the diagonal is chance. The
-    shaded region has the interval of each rate by itself.
+    The axes are logarithmic, since a few exposed members show at the left end only. The diagonal is
+    chance. The shaded region is the interval of each single rate.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is measured of a point before it may be released."""
+"""The measurements of a point before its release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of points: arrays of one shape, NaN without anything to measure with."""
+    """The measurements of points: arrays of one shape, NaN for what could not be measured."""
 
     identity: Floats  # highest identity posterior
     label: Floats  # posterior of the path's class
@@ -35,7 +35,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Points:
-    """Points on paths and what was measured of them, a row for each point."""
+    """Points on paths with their measurements, a row for each point."""
 
     path: NDArray[np.intp]  # (n,)
     time: Floats  # (n,)
@@ -51,7 +51,7 @@ class Points:
 
     @property
     def risk(self) -> Floats:
-        """The rank of points: the identity posterior, or without one how far from the middle."""
+        """What selection minimises: the identity posterior, or the distance from the middle."""
         identity = self.figures.identity
         return np.where(np.isnan(identity), np.abs(self.time - 0.5), identity)
 
@@ -79,7 +79,7 @@ class Bounds:
     duplicate_distance: float
 
     def accept(self, figures: Figures) -> NDArray[np.bool_]:
-        """Return which points may be released; what was not measured bounds nothing."""
+        """Return which points may be released; figures that were not measured are not bounded."""
         fit = ~(figures.distance <= self.duplicate_distance)
         if self.max_identity is not None:
             fit &= ~(figures.identity > self.max_identity)
@@ -109,7 +109,8 @@ class Examiner:
     guides : Guides
         The guides.
     X_real : ndarray of shape (n_real, n_channels, height, width) or None
-        Checked real images. They live as long as the examiner; no fitted attribute holds it.
+        Checked real images. They live as long as the examiner, and no fitted attribute holds the
+        examiner.
     verbose : bool or int
         Show a progress bar.
     """

@@ -1,4 +1,4 @@
-"""The guides of a walk: fitted where they are not, checked, and frozen."""
+"""The guides of a walk: fitted if necessary, checked, and frozen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N_RECOGNISED_ROWS = 1000
 
 @dataclass(frozen=True)
 class Guides:
-    """Frozen networks of the guides; None for a guide that is not there."""
+    """Frozen networks of the guides; None for a missing guide."""
 
     identity: Guide | None = None  # phi_id
     label: Guide | None = None  # phi_class
@@ -42,7 +42,7 @@ def freeze_guides(
     identity, label : fitted guide or None
         The guides.
     generator : Generator
-        Its images are what the guides must take, on its device.
+        The guides must take its images, on its device.
     classes : ndarray of shape (n_classes,) or None
         The classes of y, sorted. Without them `label` is not used.
 
@@ -68,7 +68,7 @@ def freeze_guides(
 
 
 def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: ArrayLike | None) -> Any:
-    """Return the guide itself when fitted, else a clone that was fitted on the real images.
+    """Return the guide itself if it is fitted, and otherwise a clone fitted on the real images.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: Array
 
 
 def check_unguided(max_identity: float | None, selection: str) -> None:
-    """Raise for what only the posteriors of an identity guide can decide.
+    """Raise for parameters that need the posteriors of an identity guide.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def check_unguided(max_identity: float | None, selection: str) -> None:
 
 
 def check_given(identity: Any, label: Any, repulsion: float, X_real: Any, y: Any) -> None:
-    """Raise for a walk that would protect nobody; warn of a label guide or y without the other.
+    """Raise for a walk without protection; warn of a label guide without y, or y without it.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def check_swapped(identity: Any, label: Any, y: ArrayLike | None, groups: Any) -
     Raises
     ------
     ValueError
-        When the two guides are in each other's place.
+        When the two guides are swapped.
     """
     subjects_of, classes_of = _classes(identity), _classes(label)
     classes = set() if y is None else set(np.unique(np.asarray(y)).tolist())
@@ -176,19 +176,19 @@ def _classes(guide: Any) -> set[Any]:
 def check_recognises(
     guide: Guide | None, X_real: NDArray[Any], groups: ArrayLike | None, generator: Any
 ) -> None:
-    """Warn when an identity guide recognises next to nobody in the images that it guides by.
+    """Warn when an identity guide recognises almost no subject of the real images.
 
     Parameters
     ----------
     guide : Guide or None
         The identity guide.
     X_real : ndarray of shape (n_real, n_channels, height, width)
-        Real images; of many, a thousand stand for all.
+        Real images. Of more than a thousand, a thousand are tried.
     groups : array-like of shape (n_real,) or None
-        Their subjects; None makes every image its own. Nothing is said when the guide was
+        Their subjects; None counts every image as a subject. There is no warning if the guide was
         trained on other subjects.
     generator : Generator
-        Says where to work and on how many images at a time.
+        Its device and batch size are used.
     """
     if guide is None or guide.classes is None:
         return
@@ -221,8 +221,9 @@ def check_recognises(
 def guided_spaces(identity: Any, label: Any, *, has_real: bool) -> tuple[str, ...]:
     """Return the feature spaces in which a walk was guided or its points rejected.
 
-    "pixels" for the nearest real images; the name of a guide's backbone, or the type of one that
-    is a module. A guide that was trained on images alone has a space that nobody else has.
+    "pixels" stands for the search of nearest real images. A guide is listed by the name of its
+    backbone, or by the type of a module. A guide without a backbone has its own space, which no
+    audit uses, and is not listed.
     """
     backbones = [getattr(guide, "backbone", None) for guide in (identity, label)]
     names = [b if isinstance(b, str) else type(b).__name__ for b in backbones if b is not None]

@@ -1,4 +1,4 @@
-"""What a walk minimises: the published objective in closed form, and the default one.
+"""The objectives of a walk: the published one in closed form, and the default.
 
 PLAN (Pennisi et al., MICCAI 2023, arXiv:2307.02984) walks from w_1 = w_a to w_T = w_b and minimises
 
@@ -69,8 +69,8 @@ def plan_terms(
     squared_distance : Tensor of shape (n_paths,)
         Squared distance ``|w_b - w_a|^2`` between the ends.
     times : Tensor of shape (n_times,)
-        Times of the evaluated points. With the times of all inner points the terms are exact.
-        Fewer points stand for all, each for an equal share.
+        Times of the evaluated points. With the times of all inner points the terms are exact. A
+        smaller number is a sample, in which each point has an equal weight.
     n_points : int
         Points T of the path, ends included.
     identity : Tensor of shape (n_paths, n_times, n_identities) or None
@@ -108,7 +108,7 @@ def worst_point_terms(
     """Return the three weighted terms of the default objective for each path.
 
     The identity term is a smooth maximum, over the points, of the log of the highest identity
-    probability: a mean over the points, as published, falls while the worst point rises. The
+    probability: a mean over the points, as published, can fall while the worst point rises. The
     length term does not change with the number of points or the scale of the latents.
 
     Parameters

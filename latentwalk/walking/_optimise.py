@@ -1,4 +1,4 @@
-"""How paths are walked: Adam on a few points of many paths, drawn afresh in each step."""
+"""The optimiser of paths: Adam on a few points of many paths, drawn anew in each step."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Walk:
     Parameters
     ----------
     generator : Generator
-        Decodes latents; says where, in which precision, and how many at a time.
+        Decodes latents. Its device, precision and batch size are used.
     guides : Guides
         The guides.
     objective : Objective
         What is minimised.
     schedule : Schedule
-        By how many steps.
+        The steps of Adam.
     seed : int
         Seed of the times.
     repulsion : Repulsion or None
@@ -76,7 +76,7 @@ class Walk:
         return replace(self, objective=replace(self.objective, identity_weight=weight))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Decode for a step, in its precision; what is measured is decoded in float32."""
+        """Decode for a step, in the generator's precision; measurements decode in float32."""
         with autocast(self.generator.precision, self.generator.device):
             images: Tensor = self.generator.decode(latents).float()
         return images
@@ -116,7 +116,7 @@ def walk_paths(
     Returns
     -------
     coefficients : ndarray of shape (n_paths, n_modes, n_features)
-        Those of the walks.
+        The coefficients of the walked paths.
     n_iter : int
         The most steps that a batch took.
     """
@@ -158,7 +158,7 @@ def _images_at_once(walk: Walk) -> int:
 
 
 def _paths_at_once(walk: Walk) -> int | str:
-    """Paths of a batch; on an accelerator "auto" is left to halving."""
+    """The number of paths of a batch; on an accelerator "auto" starts large and is halved."""
     size = walk.generator.batch_size
     if size == "auto" and walk.generator.device.type != "cpu":
         return "auto"
@@ -176,10 +176,10 @@ def stratified_times(n_times: int, n_points: int, generator: torch.Generator) ->
 def adam(
     problem: WalkProblem, coefficients: Tensor, schedule: Schedule, seed: int
 ) -> tuple[Tensor, int]:
-    """Return better coefficients, by Adam on points that are drawn afresh in each step.
+    """Return better coefficients, by Adam on points that are drawn anew in each step.
 
-    All paths of a step share its times, and a path that no longer improves leaves the batch, so
-    that the result of a path does not depend on its batch.
+    All paths of a step share its times, and a path that no longer improves leaves the batch. So the
+    result of a path does not depend on its batch.
 
     Parameters
     ----------

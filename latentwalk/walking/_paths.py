@@ -1,4 +1,4 @@
-"""Paths as frozen values, and the three things that are done to them.
+"""Paths as frozen values, and the three steps that make and change them.
 
 `lay_paths` joins prototypes by straight lines, `optimise` walks them, and `redraw` takes more
 points from them. Each takes paths and gives new ones; nothing is changed in place.
@@ -29,7 +29,7 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths between prototypes of one class, and what was measured of their points.
+    """Paths between prototypes of one class, and the measurements of their points.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Paths:
     points : ndarray of shape (n_paths, n_points, n_features)
         Evenly spaced points, ends included.
     figures : Figures of shape (n_paths, n_points)
-        What was measured of the points; NaN before that.
+        The measurements of the points; NaN before they are made.
     """
 
     ends: NDArray[np.float32]
@@ -122,8 +122,8 @@ def lay_paths(prototypes: Prototypes, n_points: int, rng: np.random.RandomState)
 def optimise(paths: Paths, walk: Walk, examiner: Examiner, bounds: Bounds) -> tuple[Paths, int]:
     """Return the paths walked and measured, and the most steps that one took.
 
-    Paths with points over ``bounds.max_identity`` are walked on from where they are, with more
-    identity weight. That walk is kept where fewer points are over the bound.
+    Paths with points over ``bounds.max_identity`` are walked further with more identity weight. The
+    new path is kept if fewer of its points are over the bound.
     """
     paths, n_iter = _walked(paths, walk, examiner)
     if bounds.max_identity is None or walk.objective.name != "worst-point":
@@ -153,7 +153,7 @@ def redraw(
 
 
 def _walked(paths: Paths, walk: Walk, examiner: Examiner) -> tuple[Paths, int]:
-    """The paths walked on from where they are, and measured."""
+    """The paths walked further from their coefficients, and measured."""
     n_points = paths.n_points
     coefficients, n_iter = walk_paths(walk, paths.ends, paths.codes, paths.coefficients, n_points)
     paths = replace(paths, coefficients=coefficients)
@@ -168,7 +168,7 @@ def _n_over(paths: Paths, max_identity: float) -> Ints:
 
 
 def _put(paths: Paths, rows: Ints, others: Paths) -> Paths:
-    """The paths with others in some rows."""
+    """The paths with some rows replaced."""
 
     def joined(old: Any, new: Any) -> Any:
         if isinstance(old, Figures):

@@ -1,4 +1,4 @@
-"""Paths, generator and guides put together: the function that the optimiser evaluates."""
+"""The function that the optimiser evaluates: paths, generator, guides and objective."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from latentwalk.walking._sine_basis import end_distances, path_points, relative_
 
 
 class Seen(NamedTuple):
-    """What guides and real images say of points; None without a guide or real images."""
+    """Outputs of the guides and the repulsion for points; None without them."""
 
     identity: Tensor | None  # (n_paths, n_times, n_identities) log probabilities
     target: Tensor | None  # (n_paths, n_times) log probability of the path's class
@@ -43,7 +43,8 @@ class WalkProblem:
     n_points : int
         Points of a path, ends included.
     batch_size : int
-        Images at a time. With more, chunks are recomputed in the backward pass.
+        Images at a time. More images are split into chunks, which are recomputed in the backward
+        pass.
     anchors : Anchors or None
         The real images to keep away from.
     """
@@ -60,7 +61,7 @@ class WalkProblem:
     def terms(
         self, paths: Tensor, coefficients: Tensor, times: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return distance, identity and label terms of the paths with these numbers."""
+        """Return distance, identity and label terms of the paths with these row numbers."""
         return self._terms(paths, coefficients, times)[0]
 
     def value(self, paths: Tensor, coefficients: Tensor, times: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class WalkProblem:
         return terms, hinge
 
     def _see(self, latents: Tensor, paths: Tensor) -> Seen:
-        """Show the images of points (n_paths, n_times, n_features) to guides and real images."""
+        """Decode points (n_paths, n_times, n_features) and apply guides and repulsion."""
         n_paths, n_times = latents.shape[:2]
         near = None
         if self.anchors is not None:
@@ -111,7 +112,7 @@ class WalkProblem:
         return Seen(*joined)
 
     def _look(self, latents: Tensor, targets: Tensor | None, near: Tensor | None) -> Seen:
-        """What is seen in the images of latents (n, n_features)."""
+        """Outputs of guides and repulsion for latents (n, n_features)."""
         images = self.decode(latents)
         phi_id, phi_class = self.guides.identity, self.guides.label
         identity = None if phi_id is None else phi_id.log_proba(images)

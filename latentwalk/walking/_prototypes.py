@@ -1,4 +1,4 @@
-"""Where walks start and end: the prototypes of each class, and the tour that joins them."""
+"""The ends of walks: the prototypes of each class, and the tour that joins them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Distinct latents within each class, and the one of each row."""
+    """Distinct latents of each class, and the prototype of each row."""
 
     latents: NDArray[np.float32]  # (n_prototypes, n_features)
     codes: Ints  # (n_prototypes,) class codes
@@ -30,7 +30,7 @@ def find_prototypes(W: NDArray[np.float32], codes: Ints, names: list[str]) -> Pr
     codes : ndarray of shape (n_rows,)
         Class codes.
     names : list of str
-        What errors call each class.
+        The name of each class in errors.
 
     Returns
     -------
@@ -40,8 +40,7 @@ def find_prototypes(W: NDArray[np.float32], codes: Ints, names: list[str]) -> Pr
     Raises
     ------
     ValueError
-        When two classes share a prototype, and when a class has only one, so that no path joins
-        it to another.
+        When two classes share a prototype, or when a class has only one, so that there is no path.
     """
     _check_unshared(W, codes, names)
     latents: list[NDArray[np.float32]] = []
@@ -82,16 +81,16 @@ def check_subjects(prototypes: Prototypes, subjects: Ints, names: list[str]) -> 
     Parameters
     ----------
     prototypes : Prototypes
-        Those of the rows.
+        The prototypes of the rows.
     subjects : ndarray of shape (n_rows,)
         Subject codes, see `check_groups`.
     names : list of str
-        What the error calls each class.
+        The name of each class in the error.
 
     Raises
     ------
     ValueError
-        Groups of k were then not groups of k subjects.
+        When there is such a subject: groups of k were then not groups of k subjects.
     """
     pairs = np.unique(np.column_stack([subjects, prototypes.labels]), axis=0)
     owned = np.column_stack([pairs[:, 0], prototypes.codes[pairs[:, 1]]])  # subject and class
@@ -119,7 +118,7 @@ def class_tours(prototypes: NDArray[np.floating], codes: Ints, rng: np.random.Ra
 def tour(points: NDArray[np.floating], rng: np.random.RandomState) -> Ints:
     """Return the pairs of a closed tour through all points, so that each is an end twice.
 
-    Near prototypes are joined because a short path leaves the generator's latents less.
+    Near prototypes are joined, because a short path stays closer to the generator's latents.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ REFRESH = 5
 
 @dataclass(frozen=True)
 class Repulsion:
-    """The hinge, and the real images that it keeps away from.
+    """The hinge and its real images.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Repulsion:
     margin: float
 
     def hinge(self, images: Tensor, anchors: Tensor) -> Tensor:
-        """Return how far each image is within the margin, (n,): 0 outside, 1 on a real image.
+        """Return how far each image is inside the margin, (n,): 0 outside, 1 on a real image.
 
         `anchors` are the numbers of real images near each image, (n, n_anchors).
         """
@@ -61,10 +61,10 @@ class Repulsion:
 
 
 class Anchors:
-    """Which real images the points of each path are near, looked up in every fifth evaluation.
+    """The real images near the points of each path, looked up in every fifth evaluation.
 
     The points of a step are near those of the step before, so they keep the neighbours of their
-    places on the path. All paths of a call were called equally often, so that the anchors of a
+    places on the path. All paths of a batch have had equally many evaluations, so the anchors of a
     path do not depend on its batch.
     """
 
@@ -87,7 +87,7 @@ class Anchors:
 
 
 def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
-    """Raise for a repulsion that has nothing to act on.
+    """Raise for a repulsion that cannot be used.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion | None
     """Return the hinge; None for a weight of 0.
 
     Its margin is the median of the nearest distances among the real images. With more than a
-    thousand images, a thousand of them are asked.
+    thousand images, it is the median for a thousand of them.
 
     Raises
     ------

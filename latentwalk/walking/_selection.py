@@ -1,4 +1,4 @@
-"""Which points are released: a distinct checked one for every row that asks for one."""
+"""The choice of released points: a distinct checked point for every row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def slot_paths(rows: Ints, pairs: Ints) -> tuple[Ints, Ints]:
     Returns
     -------
     paths, ends : ndarray of shape (n_rows,)
-        The rows of a prototype take turns over the paths that touch it.
+        The rows of a prototype are spread in turn over the paths that touch it.
     """
     paths, ends = np.empty(len(rows), np.intp), np.empty(len(rows), np.intp)
     for prototype in np.unique(rows):
@@ -64,8 +64,8 @@ def allocate(
 ) -> tuple[Points, Ints]:
     """Return a distinct accepted point for every slot.
 
-    When a path has too few, points are drawn between those that it has, and checked. What is then
-    missing comes from other paths of the class.
+    If a path has too few accepted points, more are drawn between its points and checked. Points
+    that are still missing come from other paths of the class.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def allocate(
     path_codes : ndarray of shape (n_paths,)
         The class of each path.
     redraw : callable
-        Gives newly drawn and checked points of paths.
+        Returns newly drawn and checked points of paths.
     selection : {"safest", "uniform"}
         See `select_points`.
 
@@ -138,7 +138,7 @@ def check_enough(missing: Ints, classes: NDArray[Any], bounds: Bounds) -> None:
 
 
 def safest_at(points: Points, paths: Paths, codes: Ints) -> Ints:
-    """Return the safest accepted point at each prototype, or else of its class.
+    """Return the safest accepted point at each prototype, or of its class if there is none.
 
     Parameters
     ----------
@@ -180,13 +180,14 @@ def select_points(
     times : ndarray of shape (n_points,)
         In (0, 1).
     risks : ndarray of shape (n_points,)
-        The highest identity posterior of each point. It is never a distance to real images: a
-        release selected by that has a hole around the members, which an attacker finds.
+        The highest identity posterior of each point. Do not pass a distance to real images: a
+        release that is selected by distance has a hole around the members, which an attacker can
+        find.
     n_selected : int
         At most ``n_points``.
     selection : {"safest", "uniform"}, default="safest"
-        "safest" takes the lowest risks among points that are at least half of an even spacing
-        apart, and less where that leaves too few; "uniform" spreads over the points.
+        "safest" takes the points with the lowest risks that are at least half of an even spacing
+        apart; if there are too few, the gap is made smaller. "uniform" spreads over the points.
 
     Returns
     -------

@@ -40,7 +40,7 @@ from latentwalk.walking._selection import allocate, check_enough, even_paths, sa
 
 
 class GuidedWalker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Walk between prototypes where nobody is recognised: PLAN, batched and checked.
+    """Walk between prototypes along paths on which no subject is recognised (PLAN).
 
     Prototypes of a class are joined by a tour of paths in the latent space of the generator. A path
     starts as the straight line. Its inner points move to where the identity classifier recognises
@@ -51,27 +51,28 @@ class GuidedWalker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     The objective "worst-point" is ``(E - 1) + identity_weight * I + class_weight * C`` with E the
     path's energy over that of the straight line, I a smooth maximum over the points of the log of
     the highest identity posterior, and C the mean cross-entropy of the class. "plan" is the
-    published one, with its own weights. "linear" leaves the straight lines, as the baseline.
+    published objective with its own weights. "linear" keeps the straight lines, as the baseline.
 
-    `repulsion` adds a hinge away from the nearest real images, in pixels. A release that was walked
-    with it keeps a distance that an attacker can look for, and its distances in pixels say nothing
-    about others. The audit must use another feature space: see `guided_spaces_`.
+    `repulsion` adds a hinge away from the nearest real images, in pixels. Such a release keeps a
+    distance from the members, which an attacker can look for, and its distances in pixels no longer
+    show what it gives away. The audit must use another feature space: see `guided_spaces_`.
 
-    A low identity posterior says what this guide does not recognise; `PrivacyAuditor` measures
-    what a release exposes.
+    A low identity posterior only says that this guide does not recognise the subject.
+    `PrivacyAuditor` measures what a release exposes.
 
     Parameters
     ----------
     generator : Generator
-        Decodes the latents. Latent space, device, precision and batch size are those of the handle.
+        Decodes the latents. Its latent space, device, precision and batch size are used.
     identity_classifier : IdentityClassifier, other fitted classifier with a torch ``module_``, or \
 nn.Module
-        Recognises the subjects. A fitted one is used as it is (a copy is frozen), any other is
-        cloned and fitted on `X_real`. Where scikit-learn clones the walker, put a fitted guide in
-        a `sklearn.frozen.FrozenEstimator`. None only with a `repulsion`, ``selection="uniform"``
-        and ``max_identity=None``: nothing then says which points are safer.
+        Recognises the subjects. A fitted classifier is used as it is (a copy is frozen); any other
+        is cloned and fitted on `X_real`. If scikit-learn clones the walker, put a fitted guide in a
+        `sklearn.frozen.FrozenEstimator`. None is possible only with a `repulsion`,
+        ``selection="uniform"`` and ``max_identity=None``, since no point is then known to be safer
+        than another.
     label_classifier : same, default=None
-        Recognises the classes; without one only the ends keep a path in its class.
+        Recognises the classes. With None only the ends keep a path in its class.
     n_points : int, default=50
         Points of a path, both ends included.
     max_iter : int or "auto", default="auto"
@@ -80,21 +81,21 @@ nn.Module
     objective : {"worst-point", "plan", "linear"}, default="worst-point"
         What the paths minimise.
     identity_weight, class_weight : float, default=1.0
-        Weights of the terms of "worst-point"; that of the path's length is 1.
+        Weights of the terms of "worst-point"; the weight of the path's length is 1.
     repulsion : float, default=0.0
         Weight of a further term of "worst-point", for collections with too many subjects for an
-        identity classifier, with one or in its place: the mean over the points of
-        ``max(0, 1 - d / m)``, with d the root mean square pixel difference to the nearest image of
-        `X_real` and m the median of these images' own nearest distances. Needs `X_real`.
+        identity classifier. It can be used with or without one. The term is the mean over the
+        points of ``max(0, 1 - d / m)``, with d the root mean square pixel difference to the nearest
+        image of `X_real` and m the median of these images' own nearest distances. Needs `X_real`.
     selection : {"safest", "uniform"}, default="safest"
-        Release the points of a path with the lowest identity posterior, some way apart, or evenly
-        spaced ones.
+        Release the points of a path with the lowest identity posterior, with a gap between them, or
+        evenly spaced points.
     max_identity : float or None, default=None
         Points with a higher identity posterior are not released. Paths of "worst-point" with such
         points are first walked again, up to twice, with 4 and 16 times the identity weight.
     duplicate_distance : float, default=0.02
         Points whose image is this near to a real one (root mean square over pixels in [0, 1]) are
-        not released: near-exact duplicates, by an absolute rule. Needs `X_real`.
+        not released, as near-exact duplicates. Needs `X_real`.
     random_state : int, RandomState instance or None, default=None
         Seeds tours, steps and samples.
     verbose : bool or int, default=False
@@ -122,21 +123,21 @@ nn.Module
         Root mean square distance from the mean latent in its standard deviations: about 1 for the
         generator's own samples.
     rejected_ : ndarray of bool of shape (n_paths, n_points)
-        Inner points over a bound, that are not released.
+        Inner points over a bound, which are not released.
     n_rejected_ : dict
         Their number under "identity" and "duplicate".
     released_path_, released_time_, released_identity_, released_class_proba_, released_distance_
-        Arrays of shape (n_samples,): the same figures for the rows of `fit_transform`, and where on
-        which path they lie. NaN for what was not measured.
+        Arrays of shape (n_samples,): path, time on the path, and the same figures for the rows of
+        `fit_transform`. NaN for what was not measured.
     guided_spaces_ : tuple of str
         Feature spaces in which the release was guided or its points rejected: "pixels" with
-        `X_real`, and the backbones of the guides by name ("lpips"). The audit must use another one
-        for its verdict.
+        `X_real`, and the backbones of the guides by name ("lpips"). The audit must use another
+        space for its verdict.
     private_sources_ : tuple of str
         Which of "X_real", "identity_classifier" and "label_classifier" the walk used. Each may
-        know private images, so a guarantee of the prototypes does not pass on to the walk.
+        know private images, so a guarantee of the prototypes does not hold for the walk.
     identity_classifier_, label_classifier_ : fitted guides
-        Those that were used.
+        The guides that were used.
     classes_ : ndarray of shape (n_classes,)
         The classes of y.
     n_iter_ : int
@@ -224,16 +225,17 @@ nn.Module
         Parameters
         ----------
         W : array-like of shape (n_samples, n_features)
-            A prototype for each row, as `KSameAggregator` gives them: equal rows of a class are
+            A prototype for each row, as `KSameAggregator` returns them. Equal rows of a class are
             one prototype.
         y : array-like of shape (n_samples,), default=None
             Class labels; None is one class.
         X_real : array-like of shape (n_real, n_channels, height, width), default=None
-            The private images: the nearest-distance checks use them, and guides that are not
-            fitted are fitted on them (with `groups` and `y`, a row each). They are not kept.
+            The private images. They are used to measure nearest distances, and to fit guides that
+            are not fitted (with `groups` and `y`, which then have a row for each image). They are
+            not kept.
         groups : array-like of shape (n_real,) or (n_samples,), default=None
-            The subject of each row of `X_real`, and of `W` where it has as many rows; without
-            `X_real`, of `W`. None makes every image its own subject.
+            The subject of each row of `X_real`, and also of `W` if it has as many rows. Without
+            `X_real` they are the subjects of `W`. None counts every image as a subject.
 
         Returns
         -------
@@ -260,7 +262,7 @@ nn.Module
     def fit_transform(
         self, W: Any, y: ArrayLike | None = None, *, X_real: Any = None, groups: Any = None
     ) -> NDArray[np.float32]:
-        """Walk, and return a distinct checked point for every row: the release path.
+        """Walk, and return a distinct checked point for every row, for a release.
 
         Parameters
         ----------
@@ -270,8 +272,8 @@ nn.Module
         Returns
         -------
         W_syn : ndarray of shape (n_samples, n_features)
-            A row for each row of `W`, on a path that touches the row's prototype (of another path
-            of the class where that one has too few points within the bounds).
+            A row for each row of `W`, on a path that touches the row's prototype (or on another
+            path of the class, if this path has too few points within the bounds).
 
         Raises
         ------
@@ -288,8 +290,8 @@ nn.Module
     def transform(self, W: Any) -> NDArray[np.float32]:
         """Return, for each new row, the safest point on the paths at its nearest prototype.
 
-        This is not a release: rows of one cell get the same point, and nothing is promised about
-        the number of subjects behind it. `fit_transform` is the release path.
+        Do not release these points: rows of one cell get the same point, and the number of subjects
+        behind it is not known. Use `fit_transform` for a release.
 
         Parameters
         ----------
@@ -299,8 +301,8 @@ nn.Module
         Returns
         -------
         W_syn : ndarray of shape (n_samples, n_features)
-            A point for each row, from other paths of the class where these have none within the
-            bounds.
+            A point for each row. It is from another path of the class if the nearest ones have no
+            point within the bounds.
 
         Raises
         ------
@@ -323,22 +325,22 @@ nn.Module
     def sample(
         self, n_samples: int = 1, *, X_real: Any = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """Return more checked points, that `fit_transform` did not release.
+        """Return more checked points, which `fit_transform` did not release.
 
         Parameters
         ----------
         n_samples : int, default=1
-            How many; classes get shares as in fit.
+            How many. Each class has the same share as in fit.
         X_real : array-like of shape (n_real, n_channels, height, width), default=None
-            The private images again. Needed when the walker was fitted with them and the checked
-            points run out, so that newly drawn points pass the same checks.
+            The private images again. They are needed if the walker was fitted with them and the
+            checked points run out, because newly drawn points must pass the same checks.
 
         Returns
         -------
         W : ndarray of shape (n_samples, n_features)
             Distinct latents.
         y : ndarray of shape (n_samples,)
-            Their classes; 0 where fit got no y.
+            Their classes; 0 if fit got no y.
 
         Raises
         ------
@@ -365,7 +367,7 @@ nn.Module
         X_real: Any = None,
         return_images: bool = False,
     ) -> Bunch:
-        """Decode latents and return what the walk checks of a point.
+        """Decode latents and return the figures that the walk checks.
 
         Parameters
         ----------
@@ -376,7 +378,7 @@ nn.Module
         X_real : array-like of shape (n_real, n_channels, height, width), default=None
             The private images, for the nearest distance.
         return_images : bool, default=False
-            Give the images too.
+            Whether to return the images too.
 
         Returns
         -------
@@ -397,7 +399,7 @@ nn.Module
         return figures
 
     def _check_guides(self, labels: NDArray[Any] | None, X_real: Any, groups: Any) -> None:
-        """Raise for guides that are missing, swapped, or of other images or classes."""
+        """Raise for guides that are missing, swapped, or made for other images or classes."""
         identity, label = self.identity_classifier, self.label_classifier
         check_given(identity, label, self.repulsion, X_real, labels)
         check_repulsion(self.repulsion, self.objective, X_real)
@@ -414,7 +416,7 @@ nn.Module
     def _fit(
         self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
     ) -> tuple[Prototypes, Examiner]:
-        """Fit; return the prototypes of the rows, and what measured the points."""
+        """Fit; return the prototypes of the rows, and the examiner of the points."""
         W, labels, images = self._checked(W, y, X_real, groups)
         self.classes_, codes = _classes_of(labels, len(W))
         names = ["all rows"] if y is None else [f"class {c!s}" for c in self.classes_]
@@ -461,7 +463,7 @@ nn.Module
     def _fit_guides(
         self, images: NDArray[Any] | None, labels: NDArray[Any] | None, groups: Any
     ) -> None:
-        """Set the fitted guides, and what they mean for the audit."""
+        """Set the fitted guides, and the spaces and sources that the audit must know."""
         label = None if labels is None else self.label_classifier
         self.label_classifier_ = fit_guide(label, "label_classifier", images, labels)
         self.identity_classifier_ = fit_guide(
@@ -478,14 +480,14 @@ nn.Module
         )
 
     def _examiner(self, images: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
-        """What measures points of these classes."""
+        """The examiner of points of these classes."""
         guides = freeze_guides(
             self.identity_classifier_, self.label_classifier_, self.generator, classes
         )
         return Examiner(self.generator, guides, images, self.verbose)
 
     def _walk(self, examiner: Examiner, rng: np.random.RandomState) -> Walk:
-        """How to walk, by the parameters."""
+        """The `Walk` of the parameters."""
         real, with_classes = examiner.neighbors, examiner.guides.label is not None
         return Walk(
             self.generator,

@@ -1,1 +1,1 @@
-"""The airlock: weights files of strangers, read by a reader that executes nothing."""
+"""The airlock: a reader of untrusted weights files that executes nothing."""

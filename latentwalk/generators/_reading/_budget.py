@@ -1,4 +1,4 @@
-"""What reading one file may take, so that a small file cannot take all memory or time."""
+"""The budget for reading one file, so that a small file cannot use up memory or time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW_OBJECTS = 100_000  # that a file of any size may have
 
 
 class Budget:
-    """Objects, bytes and time that are left for a file; everything that reads it spends from one.
+    """Objects, bytes and time that are left for a file; all its readers share one budget.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Budget:
         self.end = monotonic() + BASE_SECONDS + file_size / BYTES_PER_SECOND
 
     def spend(self, *, n_bytes: int = 0, n_objects: int = 0) -> None:
-        """Take something from what is left.
+        """Subtract from what is left.
 
         Raises
         ------

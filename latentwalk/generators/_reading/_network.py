@@ -1,4 +1,4 @@
-"""A StyleGAN2 network from a configuration and arrays, checked before memory is taken for it."""
+"""A StyleGAN2 network from a configuration and arrays, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SIZE, MAX_NUMBER = 2**31, 1e30  # of a width, and of a factor
 
 
 def build_network(config: StyleGAN2Config, state: State) -> StyleGAN2:
-    """Return the network that a file describes.
+    """Return the network of a file.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
 
 
 def _check_size(config: StyleGAN2Config, n_numbers: int) -> None:
-    """Refuse a network much larger than its file before memory is taken for it."""
+    """Refuse a network much larger than its file, before memory is allocated."""
     widths, w_dim = config.channels, config.w_dim
     convolutions = 9 * (widths[0] ** 2 + sum((a + b) * b for a, b in pairwise(widths)))
     mapping = w_dim * (config.z_dim + config.c_dim + (config.mapping_layers - 1) * w_dim)

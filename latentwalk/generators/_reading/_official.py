@@ -1,8 +1,9 @@
 """Pickles of the published StyleGAN2 code, of the stylegan2-ada-pytorch and stylegan3 repositories.
 
 Such a file carries its own source text, which the publishers' loader executes. Here the text is
-dropped unread, and the network is built from the pickled attributes and the shapes of the tensors:
-the defaults of the two repositories differ, and a file records only what was passed.
+dropped unread. The network is built from the pickled attributes and the shapes of the tensors,
+since the defaults of the two repositories differ, and a file records only the arguments that were
+passed.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _find_average(top: Any) -> ModuleRecord:
 
 
 def _walk(root: ModuleRecord, budget: Budget) -> Iterator[tuple[str, ModuleRecord]]:
-    """Give every module with its path, within bounds: a hostile tree can contain itself."""
+    """Yield every module with its path, within bounds: a hostile tree can contain itself."""
     waiting = [("", root)]
     for _ in range(MAX_MODULES):
         if not waiting:
@@ -143,7 +144,7 @@ def _resolutions(modules: dict[str, ModuleRecord]) -> list[int]:
 def _check_attributes(
     path: str, module: ModuleRecord, weight: TensorRecord | None, config: StyleGAN2Config
 ) -> None:
-    """Refuse a network whose arithmetic is not the one that is built."""
+    """Refuse a network whose arithmetic differs from the built one."""
     fan_in = 1 if weight is None else max(prod(weight.shape[1:]), 1)
     for name, expected in _expected(_role(path), fan_in, config).items():
         found = module.state.get(name, expected)

@@ -29,12 +29,12 @@ MAX_NAME = 100
 
 
 def as_dict(value: Any) -> dict[Any, Any]:
-    """The value where it is a dict, else an empty one."""
+    """The value if it is a dict, otherwise an empty dict."""
     return value if isinstance(value, dict) else {}
 
 
 def _name(key: Any) -> str:
-    """The name of a module or a tensor, which paths are made of."""
+    """The checked name of a module or a tensor, for paths."""
     if not isinstance(key, str) or len(key) > MAX_NAME:
         raise RefusedError("its network has a part whose name is no name")
     return key

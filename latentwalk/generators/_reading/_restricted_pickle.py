@@ -1,9 +1,9 @@
-"""A pickle machine that makes plain values and records, and can do nothing else.
+"""A pickle machine that makes plain values and records only.
 
-Python's own unpickler imports the names in a stream and calls them. This one walks the opcodes and
-interprets them itself: a name is looked up in a table of functions of this package, and nothing is
-imported, called by name or given attributes. What the table does not hold is refused, or, when not
-strict, becomes an inert `Stub`.
+Python's own unpickler imports the names in a stream and calls them. This machine interprets the
+opcodes itself. A name is looked up in a table of functions of this package; nothing is imported,
+called by name or given attributes. A name outside the table is refused or, when not strict, becomes
+an inert `Stub`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Global(NamedTuple):
 
 
 class Stub:
-    """What an unknown class becomes: it swallows what is done to it."""
+    """The stand-in for an unknown class: it ignores all operations."""
 
     __slots__ = ("_of",)
 
@@ -47,12 +47,12 @@ class Stub:
 
 
 class Record:
-    """A record that a stream may complete by BUILD."""
+    """A record whose state a stream may set by BUILD."""
 
     __slots__ = ()
 
     def build(self, state: Any) -> None:
-        """Take in the state that the stream gives."""
+        """Set the state from the stream."""
         raise RefusedError(f"it sets the state of a {type(self).__name__}")
 
 
@@ -75,13 +75,13 @@ class PickleMachine:
     Parameters
     ----------
     allowed : mapping of (module, name) to function or None
-        What a name stands for when it is called; None: it may be named, not called.
+        The function that is called for a name. A name with None may occur but not be called.
     strict : bool, default=True
         Refuse every other name; otherwise it becomes a `Stub`.
     persistent : callable, default=None
-        Takes a persistent id; without one they are refused.
+        Takes a persistent id. With None, persistent ids are refused.
     budget : Budget, default=None
-        Of the file that the stream is in; None is that of a file of the stream's length.
+        The budget of the stream's file; None makes one for a file of the stream's length.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class PickleMachine:
         self._stack.append(self._check(module, name))
 
     def _check(self, module: str, name: str) -> Global:
-        """The name, when it is allowed or unknown names become stubs."""
+        """The name, if it is allowed or if unknown names become stubs."""
         found = Global(module, name)
         if self._strict and found not in self._allowed:
             refuse_name(found)
@@ -274,7 +274,7 @@ class PickleMachine:
             raise RefusedError(f"it calls {target} with unexpected arguments") from error
 
     def _spend(self, args: tuple[Any, ...]) -> None:
-        """Refuse a stream that has the same values copied over and over."""
+        """Refuse a stream that copies the same values many times."""
         assert self._budget is not None
         self._budget.spend(n_bytes=sum(len(arg) for arg in args if hasattr(arg, "__len__")))
 
@@ -336,20 +336,20 @@ def refuse_name(found: Global) -> NoReturn:
 
 
 def some_names(keys: Iterable[Any]) -> str:
-    """Name a few keys of a file in an error; others than text cannot be told at any length."""
+    """A few keys of a file, for an error; only text keys are shown."""
     names = sorted(key[:60] for key in keys if isinstance(key, str))
     return ", ".join(names[:8]) or "nothing"
 
 
 def make_dict(items: Iterable[Any] = ()) -> dict[Any, Any]:
-    """Pairs to a dict, whose keys must be plain: hashing deep ones can exhaust the stack."""
+    """A dict of pairs, with plain keys: hashing deep ones can exhaust the stack."""
     pairs = [(key, value) for key, value in items]
     _check_keys(key for key, _ in pairs)
     return dict(pairs)
 
 
 def make_set(items: Iterable[Any] = ()) -> set[Any]:
-    """Items to a set, under the same rule."""
+    """A set of items, under the same rule."""
     values = list(items)
     _check_keys(values)
     return set(values)

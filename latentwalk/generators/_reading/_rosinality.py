@@ -1,7 +1,7 @@
 """Checkpoints of rosinality's stylegan2-pytorch, and weights converted to its layout.
 
-They hold tensors alone. The configuration follows from their names and shapes, and every tensor has
-a counterpart under the published names.
+They hold tensors only. The configuration follows from names and shapes, and every tensor has a
+counterpart with a published name.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ RGB_PARTS = {
 def read_rosinality(
     tensors: dict[str, TensorRecord], file_size: int, place: str
 ) -> tuple[StyleGAN2Config, State]:
-    """Return configuration and tensors, without ``mapping.w_avg``, which this layout has apart.
+    """Return configuration and tensors, without ``mapping.w_avg``, which this layout has elsewhere.
 
-    Files of older code hold no constant noise: it was drawn for every image. Theirs is drawn here,
-    from a fixed seed.
+    Files of older code hold no constant noise, since that code drew noise for every image. For them
+    it is drawn here, from a fixed seed.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ def _config(tensors: dict[str, TensorRecord], place: str) -> StyleGAN2Config:
 
 
 def _kernel(tensors: dict[str, TensorRecord]) -> NDArray[np.float32]:
-    """The low-pass kernel, which this layout holds with the gain of the upsampling."""
+    """The low-pass kernel; this layout holds it multiplied by the gain of the upsampling."""
     return tensors[KERNEL].numpy() * np.float32(0.25)
 
 
 def _rename(tensors: State, n_blocks: int) -> State:
-    """Tensors under the published names; what is unknown keeps its own and is refused later."""
+    """Tensors under the published names; an unknown tensor keeps its name and is refused later."""
     names = {"input.input": "synthesis.b4.const"}
     for old, new in _layers(n_blocks).items():
         names |= {f"{old}.{a}": f"{new}.{b}" for a, b in LAYER_PARTS.items()}

@@ -1,4 +1,4 @@
-"""The format in which latentwalk writes a StyleGAN2 network: numbers and text alone."""
+"""latentwalk's own format of a StyleGAN2 network: numbers and text only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_safetensors(
 
 
 def read_trained_on(path: str) -> TrainedOn:
-    """Return whom the network in a file was trained on, where the file says so."""
+    """Return whom the network in a file was trained on, if the file says so."""
     with open(path, "rb") as file:
         start = file.read(9)
         if start[8:] != b"{":

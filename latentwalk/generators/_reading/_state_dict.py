@@ -1,4 +1,4 @@
-"""Files of tensors by name: which layout they have, and the network under the published names."""
+"""Files of tensors by name: their layout, and the tensors under the published names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECODER = "decoder."  # their names in pSp, e4e and ReStyle, whose encoder is le
 
 
 def read_state_dict(checkpoint: Any, file_size: int) -> tuple[StyleGAN2Config, State]:
-    """Return configuration and tensors; ``mapping.w_avg`` only where the file has one.
+    """Return configuration and tensors; ``mapping.w_avg`` only if the file has one.
 
     Parameters
     ----------
@@ -74,10 +74,11 @@ def _find(checkpoint: Any) -> tuple[str, Tensors]:
 
 
 def _official_config(tensors: Tensors) -> StyleGAN2Config:
-    """Return the configuration that the shapes tell.
+    """Return the configuration that follows from the shapes.
 
-    They do not tell whether activations are clamped, which the published code does where it works
-    in half precision alone, nor the learning rate of the mapping, which is taken as published.
+    The shapes do not show whether activations are clamped; the published code clamps only in half
+    precision, so they are not clamped. They do not show the learning rate of the mapping either;
+    the published value is taken.
     """
 
     def shape(name: str, axes: int) -> tuple[int, ...]:

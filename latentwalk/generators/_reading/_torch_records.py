@@ -1,7 +1,7 @@
 """Tensors in files as numpy records: the streams that torch writes, read without torch.
 
-Three containers hold them: the stream inside an official pickle, the same stream as a file of its
-own (torch before 1.6), and the zip archive of today.
+There are three containers: the stream inside an official pickle, the same stream as a separate file
+(torch before 1.6), and the zip archive of newer versions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STORAGES: Allowed = {("torch", name): None for name in STORAGE_TYPES}
 
 
 class Storage(Record):
-    """Numbers in a row, read when they are needed."""
+    """A row of numbers, read when they are needed."""
 
     __slots__ = ("dtype", "numel", "read")
 
@@ -120,7 +120,8 @@ def read_tensors(
     Raises
     ------
     RefusedError
-        When they are more numbers than the file has bytes: one tensor would stand for many.
+        When there are more numbers than the file has bytes, since one storage is then used many
+        times.
     """
     if sum(prod(tensor.shape) for tensor in tensors.values()) > file_size:
         raise RefusedError("its tensors hold more numbers than the file has bytes")
@@ -154,7 +155,7 @@ CHECKPOINT: Allowed = {
 def read_stream(
     content: bytes, allowed: Allowed, *, strict: bool = True, budget: Budget | None = None
 ) -> Any:
-    """Return what torch's older stream format holds.
+    """Return the value in a stream of torch's older format.
 
     It is five pickles (magic number, version, facts on the system, the value, the storages' keys)
     and the storages' bytes.
@@ -214,7 +215,7 @@ def open_archive(content: bytes) -> zipfile.ZipFile:
 
 
 def read_archive(content: bytes, budget: Budget, *, strict: bool = True) -> Any:
-    """Return what a zip archive written by ``torch.save`` holds.
+    """Return the value in a zip archive written by ``torch.save``.
 
     Raises
     ------
@@ -241,7 +242,7 @@ def read_archive(content: bytes, budget: Budget, *, strict: bool = True) -> Any:
 
 
 def _entry(archive: zipfile.ZipFile, name: str, budget: Budget) -> bytes:
-    """Return the bytes of an entry, which torch stores uncompressed: a bomb would not be."""
+    """Return the bytes of an entry; torch does not compress, and a zip bomb would be compressed."""
     try:
         entry = archive.getinfo(name)
         if entry.compress_type != zipfile.ZIP_STORED:

@@ -1,4 +1,4 @@
-"""A generator's weights file: which kind it is, and the network in it."""
+"""A generator's weights file: its format, and the network in it."""
 
 from __future__ import annotations
 
