@@ -80,12 +80,14 @@ class Attacked:
     n_copies: int = 0
 
 
-def sets_of(data: str | None, most: int, size: int | None = None) -> Sets:
+def sets_of(
+    data: str | None, most: int, size: int | None = None, shares: tuple[float, ...] = SHARES
+) -> Sets:
     """Real images divided by subject; at most so many of members and of held-out subjects."""
     X, y, groups = load_real(data, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pixel-equal images are dropped next
-        split = lw.split_patients(X, y, groups, shares=SHARES, random_state=0)
+        split = lw.split_patients(X, y, groups, shares=shares, random_state=0)
     first = np.unique(X.reshape(len(X), -1), axis=0, return_index=True)[1]
     members, others, reference, holdout = (rows[np.isin(rows, first)][:most] for rows in split)
     return Sets(
@@ -232,9 +234,9 @@ def subject_means() -> Iterator[tuple[Sets, Attacked]]:
 
 
 def walks(data: str, network: str, cache: str | None) -> Iterator[tuple[Sets, Attacked]]:
-    """Straight and guided walks of a sharp network."""
+    """Straight and guided walks of a sharp network, trained on the members of the usual split."""
     generator = lw.load_generator(network)
-    sets = sets_of(data, 10**6, generator.image_shape[-1])
+    sets = sets_of(data, 10**6, generator.image_shape[-1], (0.5, 0.1, 0.1, 0.3))
     inverter = lw.GANInverter(generator, loss="lpips", max_iter=20, random_state=0, cache_dir=cache)
     X, y, groups = sets.X, sets.y, sets.groups
     W = inverter.fit_transform(X)

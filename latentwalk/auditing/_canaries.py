@@ -130,7 +130,8 @@ def canary_audit(
     spaces = resolve_spaces(features, members.shape[1:])
     if len(spaces) > 1:
         raise ValueError(f"features names {list(spaces)}; canaries are scored in one space")
-    seen = _find_view(view, *spaces.items(), members.shape[1:])
+    (space,) = spaces.items()
+    seen = _find_view(view, space, members.shape[1:])
     rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
     included = rng.uniform(size=m) < 0.5
     rows = rng.permutation(n + int(included.sum()))
