@@ -4,7 +4,8 @@
 `AuditReport` with a verdict, its figures and its controls, from a panel of attacks.
 `audit_stages` shows which stage exposes the members (`audit_pipeline` makes the stages),
 `planted_positives` what would have been found, and `recommend_k` how large k must be.
-`canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
+`audit_repeated_release` subtracts two releases of the same people, and `shadow_audit` attacks with
+reruns of the method. `canary_audit` runs a whole pipeline once, and bounds its epsilon from below.
 """
 
 from latentwalk.auditing._attacks._base import ATTACKS, MembershipAttack, register_attack
@@ -33,6 +34,7 @@ from latentwalk.auditing._page._facts import ReleaseFacts
 from latentwalk.auditing._per_record import NearestMatches
 from latentwalk.auditing._pipeline import audit_pipeline
 from latentwalk.auditing._planted import planted_positives
+from latentwalk.auditing._repeated import RepeatedRelease, audit_repeated_release
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import (
     ROC_FPRS,
@@ -79,12 +81,14 @@ __all__ = [
     "ReidentificationAttack",
     "RelativeNearestAttack",
     "ReleaseFacts",
+    "RepeatedRelease",
     "RetrainedReidentificationAttack",
     "ShadowAudit",
     "ShadowResult",
     "SpaceFigures",
     "SubgroupFigures",
     "audit_pipeline",
+    "audit_repeated_release",
     "audit_stages",
     "canary_audit",
     "inversion_gap",
