@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,10 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
     pipeline, X_syn = made[k]
     with progress.stage("audit"):
         ladder = audit_stages(judge, pipeline, X_syn, study, settings)
-        report = ladder.get("release") or judge.audit(X_syn, pipeline=pipeline)
+        report = audit_release(judge, pipeline, X_syn, study)
+        if ladder:
+            staged = ladder["release"]
+            report = replace(report, ladder=staged.ladder, inversion_gap=staged.inversion_gap)
     with progress.stage("fidelity and utility"):
         fidelity = measure_fidelity(X_syn, study)
         utility = measure_utility(X_syn, study, settings.classifier)
@@ -153,6 +156,19 @@ def choose_k(calibration: Mapping[int, Any]) -> int:
         return tolerated
     silent = [k for k, report in calibration.items() if report.p_value > report.settings.alpha]
     return min(silent, default=max(calibration))
+
+
+def audit_release(judge: Any, pipeline: Pipeline, X_syn: NDArray[Any], study: Study) -> Any:
+    """Return the audit of a release, by class too, and of what it tells about the classes."""
+    y, y_holdout = study.members.y, study.audit.y
+    if y is None or y_holdout is None or len(np.unique(y)) < 2:
+        return judge.audit(X_syn, pipeline=pipeline)
+    return judge.audit(
+        X_syn,
+        pipeline=pipeline,
+        by={"class": (y, y_holdout)},
+        attributes={"class": (y, y, y_holdout)},
+    )
 
 
 def audit_stages(
