@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 from latentwalk.cli._options import CommonOptions
 from latentwalk.cli._outcome import FOUND, Outcome
@@ -51,7 +52,7 @@ def plan(
 
     needed = patients_needed(tolerance, fpr=fpr, power=power, n_attacks=attacks)
     total = max(ceil(needed.n_members / MEMBERS), ceil(needed.n_holdout / AUDIT))
-    facts = {
+    facts: dict[str, Any] = {
         "tolerance": tolerance,
         "n_members": needed.n_members,
         "n_holdout": needed.n_holdout,
