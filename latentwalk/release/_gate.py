@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentwalk.evaluation import PrivacyStatement
 from latentwalk.release._manifest import verdict_of
 from latentwalk.utils import check_groups, check_targets
 
@@ -30,7 +31,7 @@ FEW_VALUES, FEW_IMAGES, MANY_VALUES = 5, 10, 100
 LONGEST_TEXT = 500
 
 
-def check_verdict(report: Any, allow: str | None) -> str | None:
+def check_verdict(report: Any, allow: str | None, *, guaranteed: bool = False) -> str | None:
     """Return the reason that lets a verdict pass; None where it needs none.
 
     Raises
@@ -47,7 +48,7 @@ def check_verdict(report: Any, allow: str | None) -> str | None:
             f"report is a {type(report).__name__} with verdict {verdict!r}; expected what "
             "PrivacyAuditor.audit returns"
         )
-    if verdict in RELEASED_AS_IT_IS:
+    if verdict in RELEASED_AS_IT_IS or (guaranteed and verdict != "LEAK"):
         return None
     if reason is None:
         found = "report is None" if report is None else f"the verdict of report is {verdict}"
@@ -57,6 +58,33 @@ def check_verdict(report: Any, allow: str | None) -> str | None:
             "reason', which is recorded in the release"
         )
     return reason
+
+
+def check_guarantee(statement: Any, X_syn: ArrayLike) -> bool:
+    """Return whether a guarantee holds for these images.
+
+    Raises
+    ------
+    TypeError
+        When `statement` is not a PrivacyStatement.
+    ValueError
+        When it holds for other images.
+    """
+    if statement is None:
+        return False
+    if not isinstance(statement, PrivacyStatement):
+        raise TypeError(
+            f"facts.statement is a {type(statement).__name__}; expected the PrivacyStatement of "
+            "latentwalk.evaluation.draw_release or privacy_statement"
+        )
+    if not statement.holds:
+        return False
+    if not statement.is_about(X_syn):
+        raise ValueError(
+            "facts.statement holds for other images than X_syn: the guarantee covers exactly what "
+            "draw_release returned with it. Write these images, all of them and unchanged"
+        )
+    return True
 
 
 def check_audited(report: Any, X_syn: ArrayLike, X: NDArray[np.uint8]) -> None:

@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from latentwalk.auditing import ReleaseFacts
+from latentwalk.evaluation import PrivacyStatement
+
 # By name, so that a new parameter stays out until somebody has decided that it is public. Seeds,
 # devices, paths, weights and everything that is fitted stay out.
 PUBLIC_PARAMETERS = {
     "GANInverter": ("max_iter", "loss", "regularization", "encoder_iter"),
     "KSameAggregator": ("k", "method"),
+    # what was asked for and what is public: no count of patients is among them
+    "DPKSameAggregator": ("k", "n_cells", "n_axes", "max_classes", "noise"),
     "GuidedWalker": (
         "objective",
         "identity_weight",
@@ -43,7 +48,7 @@ def build_manifest(
     report: Any,
     pipeline: Pipeline | None,
     allowed: str | None,
-    licence: str | None,
+    facts: ReleaseFacts,
 ) -> dict[str, Any]:
     """Return what `manifest.json` holds.
 
@@ -57,8 +62,8 @@ def build_manifest(
         See `write_release`.
     allowed : str or None
         Why the images were released without NO EVIDENCE; None where no reason was needed.
-    licence
-        See `write_release`.
+    facts : ReleaseFacts
+        Its licence and its statement are recorded.
 
     Returns
     -------
@@ -69,8 +74,9 @@ def build_manifest(
         "n_images": len(X),
         "image_shape": list(X.shape[1:]),
         "classes": None if y is None else [str(c) for c in np.unique(y)],
-        "licence": licence,
+        "licence": facts.licence,
         "audit": public_audit(report),
+        "guarantee": public_guarantee(facts.statement),
         "pipeline": None if pipeline is None else [public_step(s) for _, s in pipeline.steps],
         "software": software(),
     }
@@ -88,6 +94,17 @@ def public_audit(report: Any) -> dict[str, Any]:
         return {"verdict": verdict_of(None)}
     figures = {name: rounded(plain(getattr(report, name, None))) for name in PUBLIC_FIGURES}
     return {"verdict": verdict_of(report)} | figures
+
+
+def public_guarantee(statement: PrivacyStatement | None) -> dict[str, Any]:
+    """Return what a statement says; nothing in it was computed from private numbers."""
+    if statement is None:
+        return {"holds": False, "because": ["no guarantee was stated"]}
+    if not statement.holds or statement.loss is None:
+        return {"holds": False, "because": list(statement.voided_by)}
+    loss = statement.loss
+    figures = {name: getattr(loss, name) for name in ("mu", "epsilon", "delta", "tpr_bound", "fpr")}
+    return {"holds": True, "of_each": "patient"} | figures | {"public": list(statement.public)}
 
 
 def rounded(value: Any) -> Any:
@@ -128,6 +145,8 @@ def what_k_counts(aggregator: Any) -> str | None:
     """
     labels = getattr(aggregator, "labels_", None)
     sizes = getattr(aggregator, "cluster_sizes_", None)
+    if hasattr(aggregator, "noise"):
+        return "patients, counted with noise"
     if labels is None or sizes is None:
         return None
     one_each = int(np.sum(sizes)) == int(np.sum(np.asarray(labels) >= 0))

@@ -37,7 +37,7 @@ Verdict: {verdict}
 
 {meaning}
 {allowed}
-No verdict is a guarantee: an attack that was not run was not measured. `manifest.json` has the
+A verdict is not a guarantee: an attack that was not run was not measured. `manifest.json` has the
 figures, `report.html`, where it is there, the whole audit.
 
 ## Guarantee
@@ -76,6 +76,7 @@ MANIFEST = "`manifest.json`: what was run, and the figures of the audit"
 STEPS = {
     "GANInverter": "real images were projected into the latent space of a generator",
     "KSameAggregator": "each latent was replaced by the mean of a group of {k}",
+    "DPKSameAggregator": "noisy means of fixed cells were taken, of cells with {k}",
     "GuidedWalker": "each row got a point of its own on a path between two means",
     "GANDecoder": "the generator made an image from each latent",
 }
@@ -149,7 +150,7 @@ def readme(folder: Path, manifest: dict[str, Any], facts: ReleaseFacts) -> str:
         w=w,
         classes=_classes(facts),
         contents=_contents(folder),
-        origin=_origin(manifest["pipeline"]),
+        origin=_origin(manifest["pipeline"], guaranteed=manifest["guarantee"]["holds"]),
         verdict=verdict,
         meaning=f"In words: {MEANINGS[verdict]}",
         allowed=""
@@ -186,13 +187,13 @@ def _contents(folder: Path) -> str:
     return "\n".join(f"- {line}" for line in (*lines, MANIFEST))
 
 
-def _origin(steps: list[dict[str, Any]] | None) -> str:
+def _origin(steps: list[dict[str, Any]] | None, *, guaranteed: bool) -> str:
     """Say what the pipeline said, and no more."""
     if steps is None:
         return "How these images were made is not known: no pipeline was recorded."
     lines = [f"{number}. {_describe(step)}" for number, step in enumerate(steps, start=1)]
     said = "Those who released the images recorded these steps:"
-    return "\n".join([said, "", *lines, *_networks(steps)])
+    return "\n".join([said, "", *lines, *([] if guaranteed else _networks(steps))])
 
 
 def _describe(step: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from latentwalk.release._files import (
 )
 from latentwalk.release._gate import (
     check_audited,
+    check_guarantee,
     check_labels,
     check_verdict,
     name_classes,
@@ -54,7 +55,8 @@ def write_release(
     """Write a synthetic set into a folder of its own, to be handed on.
 
     What is written is what was audited: `report` knows the bytes that it saw, and another set is
-    refused. Only the verdict NO EVIDENCE needs no further reason.
+    refused. Only the verdict NO EVIDENCE needs no further reason, and images for which a guarantee
+    holds, unless their audit found a leak.
 
     The rows are shuffled with the operating system's entropy, since the order of a pipeline's
     output is the order of the real images, and no seed exists that undoes it. Images become bytes
@@ -85,10 +87,13 @@ def write_release(
         0, 1, .. (``target_names`` of `load_image_folder`), or by label.
     allow : str, default=None
         The reason for which images are written that were not audited, or whose verdict is not
-        NO EVIDENCE. They are refused otherwise. It is recorded in the release.
+        NO EVIDENCE. They are refused otherwise, unless a guarantee holds for them. It is recorded
+        in the release.
     facts : ReleaseFacts, default=None
         What else README and report say: the name of the data set, its licence and contact, each in
-        one line, and what was measured. k, classes, versions and some images are filled in.
+        one line, what was measured, and the guarantee (``statement``, which
+        `latentwalk.evaluation.draw_release` returns with the images). k, classes, versions and
+        some images are filled in.
     layout : {"flat", "folders"}, default="flat"
         "folders" puts the PNG files of each class into ``images/CLASS/``, as
         ``torchvision.datasets.ImageFolder`` and hubs read them.
@@ -132,9 +137,10 @@ def write_release(
     X = to_bytes(check_images(X_syn, _image_shape(pipeline), name="X_syn"))
     labels = check_labels(y, groups, len(X), least_group(pipeline))
     labels = name_classes(labels, class_names)
-    allowed = check_verdict(report, allow)
-    check_audited(report, X_syn, X)
     told = check_facts(facts)
+    guaranteed = check_guarantee(told.statement, X_syn)
+    allowed = check_verdict(report, allow, guaranteed=guaranteed)
+    check_audited(report, X_syn, X)
     if layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r}; expected one of {LAYOUTS}")
     if layout == "folders":
@@ -142,7 +148,7 @@ def write_release(
     X, labels = _shuffle(X, labels)
     X, labels = _drop_repeated(X, labels)
     manifest = build_manifest(
-        X, labels, report=report, pipeline=pipeline, allowed=allowed, licence=told.licence
+        X, labels, report=report, pipeline=pipeline, allowed=allowed, facts=told
     )
     told = complete(told, X, labels, pipeline)
     places = folder_names(labels) if layout == "folders" else None

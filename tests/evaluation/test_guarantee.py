@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from latentwalk import GANDecoder, GANInverter, Generator, KSameAggregator
+from latentwalk import GANDecoder, GANInverter, Generator, KSameAggregator, write_release
 from latentwalk.aggregation import DPKSameAggregator
+from latentwalk.auditing import ReleaseFacts
 from latentwalk.evaluation import draw_release, privacy_statement
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -91,3 +94,57 @@ def test_the_latent_of_a_row_depends_on_its_own_image_alone_bit_for_bit(generato
 def test_there_is_nothing_to_draw_without_noisy_cells(generator):
     with pytest.raises(ValueError, match="no DPKSameAggregator"):
         draw_release(make_pipeline(generator, KSameAggregator()), 5)
+
+
+@pytest.fixture(scope="module")
+def drawn(generator):
+    X, _ = generator.sample(80, random_state=0)
+    pipe = make_pipeline(generator)
+    pipe.fit_transform(X, np.arange(80) % 2)
+    return pipe, *draw_release(pipe, 40, random_state=0)
+
+
+def test_a_guarantee_lets_a_release_be_written_and_is_recorded(drawn, tmp_path):
+    pipe, X_syn, y_syn, statement = drawn
+    facts = ReleaseFacts(statement=statement)
+    release = write_release(tmp_path / "r", X_syn, y_syn, pipeline=pipe, facts=facts)
+    manifest = json.loads((release / "manifest.json").read_text())
+    found = manifest["guarantee"]
+    assert found["holds"] and found["mu"] == 2.0
+    assert found["tpr_bound"] == pytest.approx(statement.loss.tpr_bound)
+    assert manifest["audit"]["verdict"] == "not audited"
+    assert "released_despite_the_verdict" not in manifest
+    assert manifest["pipeline"][1]["step"] == "DPKSameAggregator"
+    readme = (release / "README.md").read_text()
+    assert "guarantee: HOLDS" in readme and "at least 5 patients, counted with noise" in readme
+    assert "may have been trained on the real images" not in readme
+
+
+def test_a_guarantee_covers_no_other_images(drawn, tmp_path):
+    pipe, X_syn, _, statement = drawn
+    facts = ReleaseFacts(statement=statement)
+    with pytest.raises(ValueError, match="holds for other images than X_syn"):
+        write_release(tmp_path / "r", X_syn[:-1], pipeline=pipe, facts=facts)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_void_guarantee_lets_nothing_pass(drawn, tmp_path):
+    pipe, X_syn, _, _ = drawn
+    plain = make_pipeline(pipe[0].generator, KSameAggregator())
+    facts = ReleaseFacts(statement=privacy_statement(plain))
+    with pytest.raises(ValueError, match=r"report is None.*allow="):
+        write_release(tmp_path / "r", X_syn, pipeline=pipe, facts=facts)
+
+
+def test_a_leak_is_not_written_for_a_guarantee(drawn, tmp_path):
+    """The audit and the guarantee contradict each other: somebody must look."""
+    _, X_syn, _, statement = drawn
+    report = SimpleNamespace(verdict="LEAK", n_duplicates=0, is_about=lambda X: True)
+    facts = ReleaseFacts(statement=statement)
+    with pytest.raises(ValueError, match="verdict of report is LEAK"):
+        write_release(tmp_path / "r", X_syn, report=report, facts=facts)
+
+
+def test_words_are_not_a_guarantee(drawn, tmp_path):
+    with pytest.raises(TypeError, match="expected the PrivacyStatement"):
+        write_release(tmp_path / "r", drawn[1], facts=ReleaseFacts(statement="it is safe"))

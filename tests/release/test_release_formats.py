@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from latentwalk import ReleaseFacts, write_release
+from latentwalk.evaluation import PrivacyStatement
 from PIL import Image
 
 N = 24
@@ -65,7 +66,7 @@ def test_a_licence_that_no_hub_knows_keeps_its_name(tmp_path, images):
 
 
 def test_a_statement_is_on_the_card_as_it_is(tmp_path, images):
-    facts = ReleaseFacts(statement="guarantee: VOID\n- no step adds noise")
+    facts = ReleaseFacts(statement=PrivacyStatement(None, ("no step adds noise",)))
     card = front_matter(write_release(tmp_path / "r", images, facts=facts, **TEST))[1]
     assert "guarantee: VOID\n- no step adds noise" in card and "None was stated" not in card
 
