@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentwalk.aggregation import KSameAggregator
+    from latentwalk.aggregation import DPKSameAggregator, KSameAggregator
     from latentwalk.auditing import PrivacyAuditor, ReleaseFacts
     from latentwalk.classifiers import IdentityClassifier, LabelClassifier
     from latentwalk.datasets import split_patients
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DPKSameAggregator": "aggregation",
     "GANDecoder": "generators",
     "GANInverter": "inversion",
     "Generator": "generators",
@@ -45,6 +46,7 @@ _HOMES = {
 _FOLDERS = {*_HOMES.values(), "features", "inspection", "metrics", "neighbors"}
 
 __all__ = [
+    "DPKSameAggregator",
     "GANDecoder",
     "GANInverter",
     "Generator",

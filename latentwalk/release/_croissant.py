@@ -49,7 +49,7 @@ CONTEXT = {
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 DESCRIPTION = (
     "{n} synthetic images of {c} x {h} x {w}, made with latentwalk. Verdict of the audit: "
-    "{verdict}. No verdict is a guarantee."
+    "{verdict}. A verdict is not a guarantee."
 )
 LIMITS = (
     "Details and rare findings of real images may be missing. Not for decisions about patients, "
