@@ -45,6 +45,7 @@ from latentwalk.auditing._results import (
     Control,
     InversionGap,
     LadderStage,
+    Recognition,
     SpaceFigures,
     SubgroupFigures,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "PartsAttack",
     "PlagiarismIndexAttack",
     "PrivacyAuditor",
+    "Recognition",
     "ReidentificationAttack",
     "RelativeNearestAttack",
     "ReleaseFacts",

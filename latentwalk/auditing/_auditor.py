@@ -39,8 +39,9 @@ from latentwalk.auditing._per_record import (
     member_table,
     row_table,
 )
+from latentwalk.auditing._recognise import recognise
 from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._results import AuditSettings
+from latentwalk.auditing._results import AuditSettings, Recognition
 from latentwalk.auditing._sights import open_sights
 from latentwalk.auditing._spaces import check_guided_by, find_guided, resolve_spaces
 from latentwalk.auditing._subgroups import By, check_by, measure_subgroups
@@ -283,6 +284,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
                 find(cohorts, near, attempts, guided, settings),
                 subgroups=measure_subgroups(cohorts, attempts, subgroups, settings),
                 attributes=disclose(cohorts, X_syn, disclosed, settings),
+                recognition=self._recognition(panel),
             )
             not_run = left_out(attempts, panel)
         return conclude(cohorts, near, findings, self.controls_, guided, panel, not_run, settings)
@@ -440,6 +442,14 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(COLUMNS, dtype=object)
+
+    def _recognition(self, panel: Panel) -> tuple[Recognition, ...]:
+        """The strength of the views; no release is needed for it, so it is measured once."""
+        cache, key = self.cohorts_.cache, ("recognition", panel)
+        if key not in cache:
+            cache[key] = recognise(self.cohorts_, open_sights(self.cohorts_, panel))
+        found: tuple[Recognition, ...] = cache[key]
+        return found
 
     def _settings(self) -> AuditSettings:
         return AuditSettings(self.alpha, self.fpr, self.tolerance)

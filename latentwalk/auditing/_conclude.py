@@ -18,6 +18,7 @@ from latentwalk.auditing._results import (
     AttributeDisclosure,
     AuditSettings,
     Control,
+    Recognition,
     SpaceFigures,
     SubgroupFigures,
 )
@@ -66,6 +67,7 @@ class Findings:
     n_copies: int = 0
     subgroups: tuple[SubgroupFigures, ...] = ()
     attributes: tuple[AttributeDisclosure, ...] = ()
+    recognition: tuple[Recognition, ...] = ()
 
 
 def find(
@@ -170,6 +172,7 @@ def conclude(
         controls=controls,
         subgroups=findings.subgroups,
         attributes=findings.attributes,
+        recognition=findings.recognition,
         _digest=keys_digest(near.keys),
     )
 

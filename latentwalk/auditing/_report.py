@@ -24,6 +24,7 @@ from latentwalk.auditing._results import (
     Control,
     InversionGap,
     LadderStage,
+    Recognition,
     SpaceFigures,
     SubgroupFigures,
 )
@@ -102,6 +103,9 @@ class AuditReport:
         The panel within classes and other subgroups, where `by` was given.
     attributes : tuple of AttributeDisclosure
         What the release tells about members beyond membership, where `attributes` were given.
+    recognition : tuple of Recognition
+        How often each view recognises a held-out person in another real image of theirs, the best
+        view first: the strength of the attackers. Empty where nobody has two records.
     ladder : tuple of LadderStage
         The stages that were audited together with this one; empty without `audit_stages`.
     inversion_gap : InversionGap or None
@@ -139,6 +143,7 @@ class AuditReport:
     controls: tuple[Control, ...]
     subgroups: tuple[SubgroupFigures, ...] = ()
     attributes: tuple[AttributeDisclosure, ...] = ()
+    recognition: tuple[Recognition, ...] = ()
     ladder: tuple[LadderStage, ...] = ()
     inversion_gap: InversionGap | None = None
     roc_fprs: tuple[float, ...] = ROC_FPRS

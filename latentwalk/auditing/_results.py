@@ -169,6 +169,32 @@ class AttackResult:
 
 
 @dataclass(frozen=True)
+class Recognition:
+    """How often a view recognises a person in another real image of theirs.
+
+    It says how strong an attacker in this view is. One who recognises nobody among real images
+    finds little in a release, and the verdict says as little.
+
+    Attributes
+    ----------
+    view : str
+        The view.
+    rate : float
+        Share of the held-out records whose nearest other held-out record is of the same subject
+        (rank 1).
+    chance : float
+        The rate of a guess.
+    n_records : int
+        Held-out records of subjects with two or more.
+    """
+
+    view: str
+    rate: float
+    chance: float
+    n_records: int
+
+
+@dataclass(frozen=True)
 class AttributeDisclosure:
     """How well an attacker guesses an attribute of a person from the release.
 

@@ -50,6 +50,7 @@ def headline(report: Any) -> Rows:
             f"chance is {share(chance(report))}; lower is better{certified}",
         ),
         ("AUC", interval(report.auc), "chance is 0.5"),
+        _recognised(report),
         (
             "Largest rate not ruled out, any attack",
             share(report.tpr_high),
@@ -82,6 +83,15 @@ def headline(report: Any) -> Rows:
             for space in report.spaces[:1]
         ),
     ]
+
+
+def _recognised(report: Any) -> tuple[str, str, str]:
+    """How strong the attackers are: what they recognise among real images."""
+    name = "Real people recognised in another real image"
+    if not report.recognition:
+        return name, "–", "unknown: it needs held-out people with two records"
+    best = report.recognition[0]
+    return name, share(best.rate), f"in {plain(best.view)}; chance is {share(best.chance)}"
 
 
 def chance(report: Any) -> float:

@@ -23,7 +23,7 @@ def as_lines(report: Any) -> str:
         [
             f"Audit of {report.sets.n_synthetic} synthetic records: {tables.word(report)}",
             *wrap(tables.plain(report.reason), WIDTH)[:3],
-            *align(tables.headline(report)[1:10]),
+            *align(tables.headline(report)[1:11]),
             *(align(attacks) if report.attacks else []),
             *(align(tables.subgroups(worst[:MOST_SUBGROUPS])) if worst else []),
             *(align(tables.attributes(attributes)) if attributes else []),
