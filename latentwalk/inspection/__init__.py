@@ -3,6 +3,7 @@
 from latentwalk.inspection._exposure import ExposureDisplay
 from latentwalk.inspection._inversion import InversionDisplay
 from latentwalk.inspection._matches import NearestMatchDisplay
+from latentwalk.inspection._pareto import ParetoDisplay
 from latentwalk.inspection._path import PathDisplay
 from latentwalk.inspection._roc import AttackROCDisplay
 
@@ -11,5 +12,6 @@ __all__ = [
     "ExposureDisplay",
     "InversionDisplay",
     "NearestMatchDisplay",
+    "ParetoDisplay",
     "PathDisplay",
 ]
