@@ -21,214 +21,100 @@ tell their patient, so nothing on this page is a statement about patients.
 
 import os
 import shutil
-import tempfile
-import time
 from pathlib import Path
 
 import latentwalk as lw
 import matplotlib.pyplot as plt
 import numpy as np
-from latentwalk.auditing import audit_stages, recommend_k
-from latentwalk.datasets import dermoscopy_generator_path, fetch_dermoscopy
-from latentwalk.features import LPIPSFeatures
-from latentwalk.inspection import ExposureDisplay, NearestMatchDisplay, PathDisplay
-from latentwalk.metrics import coverage
-from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.random_projection import GaussianRandomProjection
+from latentwalk.cli import ladder_table
+from latentwalk.datasets import PatientSplit, dermoscopy_generator_path, fetch_dermoscopy
+from latentwalk.inspection import ExposureDisplay, PathDisplay
 
-started = time.time()
 folder = Path(os.environ.get("LATENTWALK_DEMO_DIR", "demo"))
-small = os.environ.get("LATENTWALK_DEMO") == "small"  # a share of the subjects, for this page
-
 data = fetch_dermoscopy()
 split = lw.split_patients(data.images, groups=data.groups, random_state=0)
-if small:
+if os.environ.get("LATENTWALK_DEMO") == "small":
     print("a quarter of the subjects, for this page; `make demo` runs them all")
-    split = [rows[data.groups[rows] % 4 == 0] for rows in split]
-(X, groups), (X_cal, groups_cal), (X_ref, groups_ref), (X_out, groups_out) = (
-    (data.images[rows], data.groups[rows]) for rows in split
-)
-for name, ids in {"members": groups, "calibration": groups_cal, "audit": groups_out}.items():
-    print(f"{name}: {len(ids)} patches of {len(np.unique(ids))} subjects (pair-level)")
+    split = PatientSplit(*(rows[data.groups[rows] % 4 == 0] for rows in split))
+for name, rows in split._asdict().items():
+    print(f"{name}: {len(rows)} patches of {len(np.unique(data.groups[rows]))} subjects")
 
 # %%
-# The pipeline
-# ------------
-# The identity classifier guides the walk; frozen, it survives the cloning of a pipeline with a
-# cache. The cache keeps the inversion while k changes.
+# One call
+# --------
+# `make_release` trains the guide, builds the pipeline, chooses k on the calibration subjects,
+# audits once, measures fidelity, and writes ``release/`` (what can be shared) and ``audit/``
+# (internal, it shows real patches). The steps get a third of the time of their defaults here, which
+# makes smoother images. Any verdict but NO EVIDENCE needs a reason, which the release states.
 
-generator = lw.load_generator(dermoscopy_generator_path())
-identity = lw.IdentityClassifier(augmentation=("flip", "vertical_flip", "shift"), random_state=0)
-identity.fit(X, groups)
-print(f"the identity classifier recognises {identity.score(X, groups):.0%} of the member patches")
-
-cache = Path(tempfile.mkdtemp())  # holds latents of real patches: in the house, and not for long
-inverter = lw.GANInverter(
-    generator,
-    loss="pixels",  # a third of the time, and smoother images
-    max_iter=20,
-    n_jobs=2,
-    cache_dir=cache / "latents",
-    random_state=0,
+for part in ("release", "audit"):
+    shutil.rmtree(folder / part, ignore_errors=True)
+result = lw.make_release(
+    data.images,
+    groups=data.groups,
+    generator=lw.load_generator(dermoscopy_generator_path()),
+    split=split,
+    path=folder,
+    facts=lw.ReleaseFacts(
+        name="dermoscopy patches",
+        licence="research only, as the PH2 images that the patches were cut from",
+    ),
+    allow="a demonstration on published images",
+    ladder=True,
+    step_params={"invert__loss": "pixels", "invert__max_iter": 20, "walk__n_points": 25},
 )
-walker = lw.GuidedWalker(
-    generator, identity_classifier=FrozenEstimator(identity), n_points=25, random_state=0
-)
-pipe = Pipeline(
-    [
-        ("invert", inverter),
-        ("ksame", lw.KSameAggregator(random_state=0)),
-        ("walk", walker),
-        ("decode", lw.GANDecoder(generator)),
-    ],
-    memory=str(cache / "steps"),
-)
-params = {"ksame__groups": groups, "walk__groups": groups, "walk__X_real": X}
-lw.check_pipeline(pipe, X, groups=groups)
+print(result)
 
 # %%
-# Choosing k on the calibration subjects
-# --------------------------------------
-# The smallest k at which the audit finds nothing and has the subjects to say so, else the largest.
-# The audit's own subjects have no part in this choice.
-# There are two feature spaces: pixels, in which the walk rejects near-duplicates of real patches,
-# and LPIPS (shortened by a random projection), which had no part in making the release.
+# What each stage would have given away
+# -------------------------------------
+# From the generator's own samples to the walk: the same auditor and the same held-out subjects. The
+# figures are those of the attack that finds most. "Exposed" is a lower bound.
 
-lpips = make_pipeline(LPIPSFeatures(), GaussianRandomProjection(512, random_state=0)).fit(X_ref)
-spaces = {"pixels": "pixels", "lpips": lpips}
-calibration = lw.PrivacyAuditor(spaces, random_state=0)
-calibration.fit(X, X_holdout=X_cal, groups=groups, groups_holdout=groups_cal)
-releases, curve = {}, {}
-for k in (2, 5) if small else (2, 5, 10):
-    releases[k] = pipe.set_params(ksame__k=k).fit_transform(X, **params)
-    curve[k] = calibration.audit(releases[k], guided_by="pixels")
-    print(f"k = {k}: {curve[k].verdict}, TPR at 1 % FPR {curve[k].tpr}")
-k = recommend_k(curve) or max(curve)
-X_syn = releases[k]
-
-# %%
-# The audit, and what simpler releases give away
-# ----------------------------------------------
-# From the inversions of the real patches to the walk: the same auditor and the same held-out
-# subjects. The figures are those of the attack that finds most. The generator's own samples show
-# what it alone gives away. Distance is the mean one to the nearest member, in pixels. Coverage is
-# the share of held-out patches that have a synthetic one nearby in LPIPS (higher is better): what
-# each figure was bought at.
-
-pipe.set_params(ksame__k=k).fit(X, **params)
-prototypes = pipe[:2].fit_transform(X, ksame__groups=groups)
-linear = clone(pipe["walk"]).set_params(objective="linear", selection="uniform")
-straight = linear.fit_transform(prototypes, X_real=X, groups=groups)
-stages = {
-    "inversions": pipe["invert"].transform(X),
-    "k-same alone": np.unique(prototypes, axis=0),
-    "linear walk": straight,
-}
-decoder = pipe["decode"]
-stages = {name: decoder.transform(latents) for name, latents in stages.items()}
-stages |= {"guided walk": X_syn, "generator": generator.sample(len(X), random_state=0)[0]}
-
-auditor = lw.PrivacyAuditor(spaces, random_state=0)
-sets = {"X_holdout": X_out, "X_reference": X_ref}
-subjects = {"groups": groups, "groups_holdout": groups_out, "groups_reference": groups_ref}
-auditor.fit(X, **sets, **subjects)
-ladder = audit_stages(auditor, stages, guided_by={"guided walk": "pixels"})
-report = ladder["guided walk"]
-
-columns = f"{'exposed':>8}{'TPR at 1 % FPR':>22}{'AUC':>7}{'distance':>10}{'coverage':>10}"
-rows = [f"{'release':14}{'verdict':13}{columns}"]
-for name, found in ladder.items():
-    covered = coverage(lpips.transform(stages[name]), lpips.transform(X_out))
-    rows.append(
-        f"{name:14}{found.verdict:13}{f'>= {found.n_exposed_lower}':>8}"
-        f"{found.tpr!s:>24}{found.auc.value:7.2f}"
-        f"{found.mean_minimum_distance:10.3f}{covered:10.2f}"
-    )
-real = coverage(lpips.transform(X), lpips.transform(X_out))
-rows.append(f"coverage of the real member patches: {real:.2f}")
-table = "\n".join(rows)
+table = ladder_table(result)
 print(table)
-
-# %%
-# The verdict
-# -----------
-
-print(f"k = {k}: {report.verdict}. {report.reason}")
-print(report.advice)
+(folder / "audit" / "table.txt").write_text(f"{table}\n\n{result}\n")
 
 # %%
 # What k buys
 # -----------
-# The rate at which an attacker finds calibration-checked members, with its 95 % interval, by k.
+# The rate at which an attacker finds members, with its 95 % interval, by k, on the calibration
+# subjects. The smallest k is taken whose upper bound is tolerated; else the smallest in which the
+# audit finds nothing; else the largest. The audit's own subjects have no part in this choice.
 
-rates, low, high = np.array([found.tpr for found in curve.values()]).T
-figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
-axis.errorbar(list(curve), rates, [rates - low, high - rates], fmt="o-", capsize=4)
-axis.axhline(calibration.fpr, color="grey", linestyle=":", label="chance")
-axis.set(xlabel="k", ylabel="TPR at 1 % FPR", xticks=list(curve), ylim=(0, None))
-axis.legend()
-figure_k = figure
+if result.calibration:
+    ks = list(result.calibration)
+    rates, low, high = np.array([found.tpr for found in result.calibration.values()]).T
+    figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    axis.errorbar(ks, rates, [rates - low, high - rates], fmt="o-", capsize=4)
+    axis.axhline(result.report.settings.fpr, color="grey", linestyle=":", label="chance")
+    axis.set(xlabel="k", ylabel="TPR at 1 % FPR", xticks=ks, ylim=(0, None))
+    axis.legend()
 
 # %%
 # How near the release comes to members and to held-out subjects
 # --------------------------------------------------------------
 
-exposures = ExposureDisplay.from_report(report)
+ExposureDisplay.from_report(result.report)
 
 # %%
 # A path
 # ------
 # The walk between two prototypes, against the straight line: the highest identity posterior, the
-# distance to the nearest member patch, and the images.
+# distance to the nearest member patch, and the images. This is the path that comes nearest to being
+# recognised.
 
-worst = int(np.argmax(pipe["walk"].path_identity_.max(axis=1)))
-film = PathDisplay.from_estimator(pipe["walk"], worst, X_real=X)
-
-# %%
-# The release, and what stays in the house
-# ----------------------------------------
-# ``release/`` holds shuffled synthetic patches and a manifest. ``audit/`` shows real patches beside
-# synthetic ones and is internal. Any verdict but NO EVIDENCE needs a reason, which the release
-# states.
-
-for part in ("release", "audit"):
-    shutil.rmtree(folder / part, ignore_errors=True)
-audit = folder / "audit"
-audit.mkdir(parents=True)
-matches = auditor.nearest_matches(X_syn, X)
-report.to_html(audit / "report.html", edition="internal", matches=matches)
-report.to_json(audit / "report.json")
-(audit / "table.txt").write_text(table + "\n")
-figure_k.savefig(audit / "k.png", dpi=150)
-exposures.figure_.savefig(audit / "exposure.png", dpi=150)
-film.figure_.savefig(audit / "path.png", dpi=150)
-pairs = NearestMatchDisplay.from_estimator(auditor, X_syn, X)
-pairs.figure_.savefig(audit / "nearest.png", dpi=150)
-plt.close(pairs.figure_)  # it shows real patches
-
-lw.write_release(
-    folder / "release",
-    X_syn,
-    report=report,
-    pipeline=pipe,
-    allow="a demonstration on published images",
-    facts=lw.ReleaseFacts(
-        licence="research only, as the PH2 images that the patches were cut from"
-    ),
-)
-shutil.rmtree(cache)
-print("release: the synthetic set.  audit/report.html: the audit (internal)")
-print(f"{time.time() - started:.0f} s in all")
+walker = result.pipeline["walk"]
+worst = int(np.argmax(walker.path_identity_.max(axis=1)))
+PathDisplay.from_estimator(walker, worst, X_real=data.images[split.members])
 
 # %%
 # Synthetic patches
 # -----------------
 
-chosen = np.random.default_rng(0).permutation(len(X_syn))[:64]
-sheet = X_syn[chosen].reshape(4, 16, 3, 32, 32).transpose(0, 3, 1, 4, 2).reshape(128, 512, 3)
+chosen = np.random.default_rng(0).permutation(len(result.X))[:64]
+sheet = result.X[chosen].reshape(4, 16, 3, 32, 32).transpose(0, 3, 1, 4, 2).reshape(128, 512, 3)
 figure, axis = plt.subplots(figsize=(8, 2.1), layout="constrained")
 axis.imshow(sheet)
 axis.set_axis_off()
-figure.savefig(audit / "synthetic.png", dpi=150)
+figure.savefig(folder / "audit" / "synthetic.png", dpi=150)

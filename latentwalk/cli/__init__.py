@@ -7,6 +7,6 @@ once.
 """
 
 from latentwalk.cli._app import main
-from latentwalk.cli._demo import run_demo
+from latentwalk.cli._demo import ladder_table, run_demo
 
-__all__ = ["main", "run_demo"]
+__all__ = ["ladder_table", "main", "run_demo"]

@@ -90,8 +90,12 @@ def run_demo(path: Path | str | None, *, small: bool = False, verbose: bool = Tr
 
 def ladder_table(result: Any) -> str:
     """Return the audits of the stages as a table."""
-    rows = [f"{'stage':18}{'verdict':14}{'exposed':>8}  share found at 1 % false alarms"]
+    columns = f"{'exposed':>8}{'TPR at 1 % FPR':>24}{'AUC':>7}{'distance':>10}"
+    rows = [f"{'release':18}{'verdict':13}{columns}"]
     for name, report in result.ladder.items():
         exposed = f">= {report.n_exposed_lower}"
-        rows.append(f"{name:18}{report.verdict!s:14}{exposed:>8}  {report.tpr}")
+        rows.append(
+            f"{name:18}{report.verdict!s:13}{exposed:>8}{report.tpr!s:>24}"
+            f"{report.auc.value:7.2f}{report.mean_minimum_distance:10.3f}"
+        )
     return "\n".join(rows)
