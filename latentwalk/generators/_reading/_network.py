@@ -67,7 +67,7 @@ def mean_latent(network: StyleGAN2) -> NDArray[np.float32]:
 
 def _check_config(config: StyleGAN2Config, n_tensors: int) -> None:
     if not isinstance(config.channels, tuple) or not isinstance(config.resample_filter, tuple):
-        raise ValueError("its configuration is impossible: channels and filter are no lists")
+        raise ValueError("its configuration is impossible: channels and filter are not lists")
     sizes = [*config.channels, config.img_channels, config.z_dim, config.w_dim]
     counts = [config.c_dim + 1, config.mapping_layers]
     numbers = [config.mapping_lr, *config.resample_filter]
@@ -95,7 +95,7 @@ def _check_size(config: StyleGAN2Config, n_numbers: int) -> None:
     styles = w_dim * sum(widths) + config.img_channels * widths[-1]
     buffers = config.resolution**2 * config.use_noise + len(config.resample_filter) ** 2
     needed = convolutions + mapping + styles + buffers
-    # where little is missing, the names of what is missing say more
+    # if little is missing, the error names what is missing
     if needed > MAX_GROWTH * n_numbers:
         raise ValueError(
             f"its tensors do not fit its configuration: they hold {n_numbers} numbers, and the "

@@ -36,7 +36,7 @@ def as_dict(value: Any) -> dict[Any, Any]:
 def _name(key: Any) -> str:
     """The checked name of a module or a tensor, for paths."""
     if not isinstance(key, str) or len(key) > MAX_NAME:
-        raise RefusedError("its network has a part whose name is no name")
+        raise RefusedError("its network has a part without a valid name")
     return key
 
 

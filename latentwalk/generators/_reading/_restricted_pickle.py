@@ -329,7 +329,7 @@ OPCODES: dict[str, Callable[[PickleMachine, Any], None]] = {
 
 def refuse_name(found: Global) -> NoReturn:
     """Raise for a name outside the table."""
-    hint = "; where it is beside the network, strict=False opens the file without it"
+    hint = "; if it is not part of the network, strict=False opens the file without it"
     if found.module.startswith("dnnlib.tflib"):
         hint = "; it is a TensorFlow network: convert it first with the publisher's legacy.py"
     raise RefusedError(f"it names {found}, which is not part of a generator's weights{hint}")

@@ -28,7 +28,7 @@ from latentwalk.generators._reading._restricted_pickle import (
 )
 
 MAX_AXES = 8
-MAX_EMPTY = 2**20  # of an axis beside one without entries
+MAX_EMPTY = 2**20  # length of an axis, if another axis is empty
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 STORAGE_TYPES = {
@@ -76,7 +76,7 @@ class TensorRecord(Record):
         if not isinstance(storage, Storage) or len(shape) != len(strides):
             raise RefusedError("it has a tensor without a storage")
         if len(shape) > MAX_AXES or not all(map(_is_count, [offset, *shape, *strides])):
-            raise RefusedError("it has a tensor whose shape or strides are no counts")
+            raise RefusedError("it has a tensor whose shape or strides are not counts")
         # the stride of an axis of one is never used, and may be any number
         strides = [s if n > 1 else 0 for n, s in zip(shape, strides, strict=True)]
         last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n)

@@ -82,7 +82,7 @@ def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
         network = build_network(config, {**state, "mapping.w_avg": np.zeros(config.w_dim, "f4")})
         network.mapping.w_avg.copy_(torch.as_tensor(mean_latent(network)))
         return network
-    # a hostile file reaches arithmetic with numbers of its choice: whatever that raises is refused
+    # a hostile file chooses the numbers of this arithmetic: any error that it raises is a refusal
     except Exception as error:
         what = str(error)[:1000] if isinstance(error, ValueError) else repr(error)[:200]
         raise ValueError(f"{name} was not opened: {what}; nothing in it was executed") from error
