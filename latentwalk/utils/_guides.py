@@ -6,11 +6,12 @@ A stage that takes a guide asks what it can do, never of which class it is.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from latentwalk.utils._validation import ImageShape
@@ -58,16 +59,22 @@ class Guide:
             For classes that the guide does not know.
         """
         classes = [] if self.classes is None else self.classes.tolist()
+        for message in unknown_classes(labels, classes):
+            raise ValueError(message)
         position = {label: code for code, label in enumerate(classes)}
-        unknown = [label for label in np.unique(labels).tolist() if label not in position]
-        if unknown:
-            few = max(len(unknown), len(classes)) <= MAX_NAMED_CLASSES
-            raise ValueError(
-                f"y has classes that label_classifier never saw: {unknown if few else len(unknown)}"
-                f"; it knows {classes if few else len(classes)}. Fit it on all classes, or leave "
-                "these rows out"
-            )
         return np.array([position[label] for label in labels.tolist()], dtype=np.intp)
+
+
+def unknown_classes(labels: ArrayLike, known: list[Any]) -> Iterator[str]:
+    """Yield a sentence if labels are not among the known classes; many are counted, not named."""
+    unknown = [label for label in np.unique(np.asarray(labels)).tolist() if label not in known]
+    if unknown:
+        few = max(len(unknown), len(known)) <= MAX_NAMED_CLASSES
+        yield (
+            f"y has classes that label_classifier never saw: {unknown if few else len(unknown)}"
+            f"; it knows {known if few else len(known)}. Fit it on all classes, or leave "
+            "these rows out"
+        )
 
 
 def is_fitted_guide(guide: Any) -> bool:

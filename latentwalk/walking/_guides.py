@@ -89,47 +89,8 @@ def fit_guide(guide: Any, name: str, X_real: NDArray[Any] | None, targets: Array
     return clone(guide).fit(X_real, targets)
 
 
-def check_unguided(max_identity: float | None, selection: str) -> None:
-    """Raise for parameters that need the posteriors of an identity guide.
-
-    Raises
-    ------
-    ValueError
-        For a bound on them, and a selection by them.
-    """
-    if max_identity is not None:
-        raise ValueError(
-            f"max_identity={max_identity} without an identity_classifier: nothing gives identity "
-            "posteriors to bound; leave it None"
-        )
-    if selection != "uniform":
-        raise ValueError(
-            f"selection={selection!r} without an identity_classifier: nothing says which points "
-            "are safer (never their distances to real images); pass selection='uniform'"
-        )
-
-
-def check_given(identity: Any, label: Any, repulsion: float, X_real: Any, y: Any) -> None:
-    """Raise for a walk without protection; warn of a label guide without y, or y without it.
-
-    Raises
-    ------
-    ValueError
-        When there is neither an identity guide nor a repulsion.
-    """
-    if identity is None and not repulsion:
-        given = "None, and so is X_real" if X_real is None else "None"
-        raise ValueError(
-            f"identity_classifier is {given}: a walk without an identity guide protects nobody. "
-            "Pass a fitted identity_classifier, or identity_classifier=IdentityClassifier() and "
-            "the real images as X_real to fit it on; with too many subjects for a classifier, "
-            "X_real and repulsion=1.0"
-        )
-    if identity is not None and not is_fitted_guide(identity) and X_real is None:
-        raise ValueError(
-            "identity_classifier is not fitted: fit it before, or pass the real images as X_real "
-            "to fit it on"
-        )
+def warn_of_labels(label: Any, y: Any) -> None:
+    """Warn of a label guide without y, and of y without a label guide."""
     if y is not None and label is None:
         warnings.warn(
             "y was given without a label_classifier: paths join prototypes of one class, but "
@@ -142,35 +103,6 @@ def check_given(identity: Any, label: Any, repulsion: float, X_real: Any, y: Any
             "term is off",
             stacklevel=4,
         )
-
-
-def check_swapped(identity: Any, label: Any, y: ArrayLike | None, groups: Any) -> None:
-    """Raise when the identity guide knows the classes of y, or the label guide the subjects.
-
-    Raises
-    ------
-    ValueError
-        When the two guides are swapped.
-    """
-    subjects_of, classes_of = _classes(identity), _classes(label)
-    classes = set() if y is None else set(np.unique(np.asarray(y)).tolist())
-    subjects = set() if groups is None else set(np.asarray(groups).tolist())
-    if classes and subjects_of == classes:
-        raise ValueError(
-            f"identity_classifier knows {len(subjects_of)} classes, and they are those of y: it "
-            "is a label classifier. Pass it as label_classifier, and as identity_classifier one "
-            "whose targets were the subjects"
-        )
-    if classes_of and subjects and subjects <= classes_of and not subjects <= subjects_of:
-        raise ValueError(
-            "label_classifier knows the subjects of groups and identity_classifier does not: the "
-            "two are swapped"
-        )
-
-
-def _classes(guide: Any) -> set[Any]:
-    """The classes of a fitted guide; none for a bare module."""
-    return set(np.asarray(getattr(guide, "classes_", [])).tolist())
 
 
 def check_recognises(

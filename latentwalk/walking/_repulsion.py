@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 import torch
@@ -84,26 +83,6 @@ class Anchors:
             self._near |= zip(numbers, near.reshape(*latents.shape[:2], -1), strict=True)
         self._calls |= dict.fromkeys(numbers, n_calls + 1)
         return torch.cat([self._near[number] for number in numbers])
-
-
-def check_repulsion(repulsion: float, objective: str, X_real: Any) -> None:
-    """Raise for a repulsion that cannot be used.
-
-    Raises
-    ------
-    ValueError
-        Without two real images, and for objectives with terms of their own.
-    """
-    if repulsion and X_real is None:
-        raise ValueError(
-            f"repulsion={repulsion} without X_real: pass the real images to walk away from"
-        )
-    if repulsion and len(X_real) < 2:
-        raise ValueError(f"X_real has {len(X_real)} image; repulsion={repulsion} needs two or more")
-    if repulsion and objective != "worst-point":
-        raise ValueError(
-            f"repulsion={repulsion} with objective={objective!r}: it is a term of 'worst-point'"
-        )
 
 
 def make_repulsion(neighbors: ExactNeighbors, weight: float) -> Repulsion | None:

@@ -19,24 +19,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import check_groups, check_images, check_targets
+from latentwalk.utils import check_targets
+from latentwalk.utils._guide_rules import (
+    raise_first,
+    swapped,
+    unguided,
+    unprotected,
+    unusable_repulsion,
+)
 from latentwalk.utils._guides import is_fitted_guide
 from latentwalk.walking._examine import Bounds, Examiner, Points
 from latentwalk.walking._guides import (
-    check_given,
     check_recognises,
-    check_swapped,
-    check_unguided,
     fit_guide,
     freeze_guides,
     guided_spaces,
+    warn_of_labels,
 )
+from latentwalk.walking._inputs import WalkInputs, check_inputs, check_real, encode
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._optimise import Walk, make_schedule
-from latentwalk.walking._paths import Paths, lay_paths, optimise, redraw
-from latentwalk.walking._prototypes import Prototypes, check_subjects, find_prototypes
-from latentwalk.walking._repulsion import check_repulsion, make_repulsion
-from latentwalk.walking._selection import allocate, check_enough, even_paths, safest_at, slot_paths
+from latentwalk.walking._paths import lay_paths, optimise
+from latentwalk.walking._prototypes import Prototypes
+from latentwalk.walking._repulsion import make_repulsion
+from latentwalk.walking._selection import even_paths, safest_at, slot_paths
+from latentwalk.walking._stock import Stock
 
 
 class GuidedWalker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -166,6 +173,8 @@ nn.Module
     (3, 10, 4)
     """
 
+    _stock: Stock
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "generator": [HasMethods(["decode"])],
         "identity_classifier": "no_validation",
@@ -282,9 +291,13 @@ nn.Module
             has rows.
         """
         prototypes, examiner = self._fit(W, y, X_real, groups)
-        slots, ends = slot_paths(prototypes.labels, self._paths.pairs)
-        points = self._allocate(examiner, slots, ends, fresh=False)
-        self._keep_released(points)
+        slots, ends = slot_paths(prototypes.labels, self._stock.paths.pairs)
+        points = self._take(slots, ends, examiner, fresh=False)
+        self._stock = self._stock.without(points)
+        self.released_path_, self.released_time_ = points.path, points.time
+        self.released_identity_ = points.figures.identity
+        self.released_class_proba_ = points.figures.label
+        self.released_distance_ = points.figures.distance
         return points.latent
 
     def transform(self, W: Any) -> NDArray[np.float32]:
@@ -312,9 +325,9 @@ nn.Module
         check_is_fitted(self)
         W = validate_data(self, W, dtype=np.float32, reset=False)
         nearest = ExactNeighbors(self.prototypes_).kneighbors(W)[1][:, 0]
-        points = self._paths.inner_points(self._bounds())
+        points = self._stock.paths.inner_points(self._bounds())
         codes = np.searchsorted(self.classes_, self.prototype_targets_)
-        chosen = safest_at(points, self._paths, codes)[nearest]
+        chosen = safest_at(points, self._stock.paths, codes)[nearest]
         if (chosen < 0).any():
             name = self.classes_[codes[nearest[chosen < 0]][0]]
             raise ValueError(
@@ -350,13 +363,12 @@ nn.Module
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples={n_samples!r}; expected a positive integer")
-        images = None if X_real is None else self._real_images(X_real)
         shares = np.append(0, self.class_counts_.cumsum() / self.class_counts_.sum())
         counts = np.diff(np.floor(shares * n_samples + 0.5).astype(int))
-        slots = even_paths(self._paths.codes, counts)
-        order = np.zeros(len(slots))
+        slots = even_paths(self._stock.paths.codes, counts)
         classes = None if self.label_classifier_ is None else self.classes_
-        points = self._allocate(self._examiner(images, classes), slots, order, fresh=True)
+        examiner = self._examiner(check_real(X_real, self.generator), classes)
+        points = self._take(slots, np.zeros(len(slots)), examiner, fresh=True)
         return points.latent, self.path_targets_[points.path]
 
     def measure(
@@ -390,22 +402,49 @@ nn.Module
         """
         check_is_fitted(self)
         W = validate_data(self, W, dtype=np.float32, reset=False)
-        classes, codes = _classes_of(check_targets(y, len(W)), len(W))
-        images = None if X_real is None else self._real_images(X_real)
-        seen = self._examiner(images, None if y is None else classes).measure(W, codes)
+        classes, codes = encode(check_targets(y, len(W)), len(W))
+        real = check_real(X_real, self.generator)
+        seen = self._examiner(real, None if y is None else classes).measure(W, codes)
         figures = Bunch(identity=seen.identity, class_proba=seen.label, distance=seen.distance)
         if return_images:
             figures.images = decode_latents(self.generator, W)
         return figures
 
+    def _fit(
+        self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
+    ) -> tuple[Prototypes, Examiner]:
+        """Fit; return the prototypes of the rows, and the examiner of the points."""
+        W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
+        labels = check_targets(y, len(W))
+        self._check_guides(labels, X_real, groups)
+        inputs = check_inputs(W, labels, X_real, groups, self.generator)
+        prototypes = inputs.prototypes()
+        self.classes_ = inputs.classes
+        self._fit_guides(inputs)
+        examiner = self._examiner(inputs.real, inputs.guided_classes)
+        if inputs.real is not None:
+            check_recognises(examiner.guides.identity, inputs.real, groups, self.generator)
+        rng = check_random_state(self.random_state)
+        paths = lay_paths(prototypes, self.n_points, rng)
+        walk = self._walk(examiner, rng)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        paths, self.n_iter_ = optimise(paths, walk, examiner, self._bounds())
+        none_released = np.zeros(paths.points.shape[:2], bool)
+        self._stock = Stock(paths, self.classes_, none_released, seed, examiner.has_real)
+        self._keep(prototypes, inputs.codes, examiner)
+        return prototypes, examiner
+
     def _check_guides(self, labels: NDArray[Any] | None, X_real: Any, groups: Any) -> None:
         """Raise for guides that are missing, swapped, or made for other images or classes."""
         identity, label = self.identity_classifier, self.label_classifier
-        check_given(identity, label, self.repulsion, X_real, labels)
-        check_repulsion(self.repulsion, self.objective, X_real)
-        if identity is None:
-            check_unguided(self.max_identity, self.selection)
-        check_swapped(identity, label, labels, groups)
+        name = "X_real"
+        raise_first(
+            unprotected(identity, self.repulsion, X_real, name=name),
+            unusable_repulsion(self.repulsion, self.objective, X_real, name=name),
+            unguided(identity, self.max_identity, self.selection),
+            swapped(identity, label, labels, groups),
+        )
+        warn_of_labels(label, labels)
         freeze_guides(
             identity if is_fitted_guide(identity) else None,
             label if is_fitted_guide(label) else None,
@@ -413,70 +452,22 @@ nn.Module
             None if labels is None else np.unique(labels),
         )
 
-    def _fit(
-        self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
-    ) -> tuple[Prototypes, Examiner]:
-        """Fit; return the prototypes of the rows, and the examiner of the points."""
-        W, labels, images = self._checked(W, y, X_real, groups)
-        self.classes_, codes = _classes_of(labels, len(W))
-        names = ["all rows"] if y is None else [f"class {c!s}" for c in self.classes_]
-        prototypes = find_prototypes(W, codes, names)
-        if groups is not None and len(groups) == len(W):
-            check_subjects(prototypes, check_groups(groups, len(W)), names)
-        self._fit_guides(images, labels, groups)
-        examiner = self._examiner(images, None if y is None else self.classes_)
-        if images is not None:
-            check_recognises(examiner.guides.identity, images, groups, self.generator)
-        rng = check_random_state(self.random_state)
-        paths = lay_paths(prototypes, self.n_points, rng)
-        walk = self._walk(examiner, rng)
-        self._draw_seed = int(rng.randint(np.iinfo(np.int32).max))
-        paths, self.n_iter_ = optimise(paths, walk, examiner, self._bounds())
-        self._keep(prototypes, codes, paths, examiner)
-        return prototypes, examiner
-
-    def _checked(
-        self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
-    ) -> tuple[NDArray[np.float32], NDArray[Any] | None, NDArray[Any] | None]:
-        """Rows, labels and real images, after everything that is quick to check."""
-        W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
-        labels = check_targets(y, len(W))
-        self._check_guides(labels, X_real, groups)
-        width = self.generator.n_latent_features
-        if W.shape[1] != width:
-            raise ValueError(
-                f"W has {W.shape[1]} features; latents of this generator have {width} in "
-                f"latent_space={self.generator.latent_space!r}"
-            )
-        images = None if X_real is None else self._real_images(X_real)
-        rows, of = (W, "W") if images is None else (images, "X_real")
-        if groups is not None and len(groups) != len(rows):
-            raise ValueError(
-                f"groups has {len(groups)} entries; expected {len(rows)}, one for each row of {of}"
-            )
-        return W, labels, images
-
-    def _real_images(self, X_real: Any) -> NDArray[Any]:
-        channels, height, width = self.generator.image_shape
-        return check_images(X_real, (channels, height, width), name="X_real")
-
-    def _fit_guides(
-        self, images: NDArray[Any] | None, labels: NDArray[Any] | None, groups: Any
-    ) -> None:
+    def _fit_guides(self, inputs: WalkInputs) -> None:
         """Set the fitted guides, and the spaces and sources that the audit must know."""
+        real, labels = inputs.real, inputs.labels
         label = None if labels is None else self.label_classifier
-        self.label_classifier_ = fit_guide(label, "label_classifier", images, labels)
+        self.label_classifier_ = fit_guide(label, "label_classifier", real, labels)
         self.identity_classifier_ = fit_guide(
-            self.identity_classifier, "identity_classifier", images, groups
+            self.identity_classifier, "identity_classifier", real, inputs.groups
         )
         used = {
-            "X_real": images,
+            "X_real": real,
             "identity_classifier": self.identity_classifier_,
             "label_classifier": self.label_classifier_,
         }
         self.private_sources_ = tuple(name for name, value in used.items() if value is not None)
         self.guided_spaces_ = guided_spaces(
-            self.identity_classifier_, self.label_classifier_, has_real=images is not None
+            self.identity_classifier_, self.label_classifier_, has_real=real is not None
         )
 
     def _examiner(self, images: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
@@ -502,11 +493,15 @@ nn.Module
     def _bounds(self) -> Bounds:
         return Bounds(self.max_identity, self.duplicate_distance)
 
-    def _keep(
-        self, prototypes: Prototypes, codes: NDArray[np.intp], paths: Paths, examiner: Examiner
-    ) -> None:
+    def _take(
+        self, slots: NDArray[np.intp], order: NDArray[Any], examiner: Examiner, *, fresh: bool
+    ) -> Points:
+        bounds = self._bounds()
+        return self._stock.take(slots, order, examiner, bounds, self.selection, fresh=fresh)
+
+    def _keep(self, prototypes: Prototypes, codes: NDArray[np.intp], examiner: Examiner) -> None:
         """Set the fitted attributes of prototypes and paths."""
-        self._paths, figures = paths, paths.figures
+        paths, figures = self._stock.paths, self._stock.paths.figures
         self.class_counts_ = np.bincount(codes)
         self.prototypes_ = prototypes.latents
         self.prototype_targets_ = self.classes_[prototypes.codes]
@@ -527,41 +522,6 @@ nn.Module
             "identity": int((self.rejected_ & ~duplicate).sum()),
             "duplicate": int(duplicate.sum()),
         }
-        self._released = np.zeros(self.rejected_.shape, bool)
-
-    def _allocate(
-        self, examiner: Examiner, slots: NDArray[np.intp], order: NDArray[Any], *, fresh: bool
-    ) -> Points:
-        """A distinct checked point for each slot; `fresh` leaves out what was released before."""
-        paths, bounds = self._paths, self._bounds()
-        points = paths.inner_points(bounds)
-        # samples draw other times than the release, so that no point is given out twice
-        rng = np.random.RandomState(self._draw_seed + fresh)
-        if fresh:
-            points = points[~self._released[points.path, points.index(self.n_points)]]
-
-        def draw(short: NDArray[np.intp]) -> Points:
-            if hasattr(self, "path_distance_") and not examiner.has_real:
-                raise ValueError(
-                    "the checked points have run out and the walker was fitted with X_real: pass "
-                    "the real images again as X_real, so that new points are checked as the "
-                    "others were"
-                )
-            return redraw(paths, short, examiner, bounds, rng)
-
-        points, chosen = allocate(points, slots, order, paths.codes, draw, self.selection)
-        check_enough(paths.codes[slots[chosen < 0]], self.classes_, bounds)
-        return points[chosen]
-
-    def _keep_released(self, points: Points) -> None:
-        """Set the figures of the released rows, and note which points of paths they are."""
-        self.released_path_, self.released_time_ = points.path, points.time
-        self.released_identity_ = points.figures.identity
-        self.released_class_proba_ = points.figures.label
-        self.released_distance_ = points.figures.distance
-        index = points.index(self.n_points)
-        even = points.time == index / (self.n_points - 1)  # others were drawn between them
-        self._released[points.path[even], index[even]] = True
 
     @property
     def _n_features_out(self) -> int:
@@ -571,10 +531,3 @@ nn.Module
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _classes_of(labels: NDArray[Any] | None, n_rows: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The classes, and the code of each row; one class without labels."""
-    labels = np.zeros(n_rows, np.intp) if labels is None else labels
-    classes, codes = np.unique(labels, return_inverse=True)
-    return classes, codes

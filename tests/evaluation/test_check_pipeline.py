@@ -109,7 +109,7 @@ def test_all_problems_are_listed_at_once(balanced):
         "different generators",
         "class 0: 10",
         "12 are needed for the two groups of a path (k=6)",
-        "walk has no identity_classifier",
+        "walk: identity_classifier is None, and so is walk__X_real",
     ):
         assert part in found, part
     assert found.count("\n") == 4
@@ -147,7 +147,7 @@ def test_patients_are_counted_and_not_rows(balanced):
 
 def test_an_unfitted_guide_needs_the_real_images(balanced):
     pipe = make_pipe(walk__identity_classifier=IdentityClassifier())
-    assert "pass walk__X_real" in problems(pipe, **balanced)[0]
+    assert "pass the real images as walk__X_real" in problems(pipe, **balanced)[0]
     params = {"ksame__groups": balanced["groups"], "walk__X_real": balanced["X"]}
     assert check_pipeline(pipe, **balanced, **params) is None
 
@@ -156,7 +156,7 @@ def test_a_repulsion_stands_in_for_an_identity_guide(balanced):
     pipe = make_pipe(walk__identity_classifier=None, walk__repulsion=1.0, walk__selection="uniform")
     params = {"ksame__groups": balanced["groups"], "walk__X_real": balanced["X"]}
     assert check_pipeline(pipe, **balanced, **params) is None
-    assert "no identity_classifier" in problems(pipe, **balanced)[0]
+    assert "repulsion=1.0 without walk__X_real" in problems(pipe, **balanced)[0]
     pipe.set_params(walk__selection="safest")
     assert "selection='uniform'" in problems(pipe, **balanced, **params)[0]
 
@@ -167,7 +167,7 @@ def test_guides_are_for_these_images_and_classes(balanced):
     wrong_net = make_pipe(walk__identity_classifier=net(20, (1, 4, 4)))
     assert "does not take the generator's images" in problems(wrong_net, **balanced)[0]
     unknown = make_pipe(walk__label_classifier=label((0, 2)))
-    assert "classes [1], which label_classifier does not know" in problems(unknown, **balanced)[0]
+    assert "label_classifier never saw: [1]; it knows [0, 2]" in problems(unknown, **balanced)[0]
 
 
 def test_fit_parameters_belong_to_steps_and_rows(balanced):
@@ -265,7 +265,7 @@ def test_guides_in_each_others_place(balanced):
     other = SimpleNamespace(classes_=np.array([0, 1]), module_=net(2))
     people = SimpleNamespace(classes_=np.array([f"p{i}" for i in range(20)]), module_=net(20))
     pipe = make_pipe(walk__identity_classifier=other, walk__label_classifier=people)
-    assert "the guides look swapped" in problems(pipe, **balanced)[0]
+    assert "identity_classifier knows 2 classes" in problems(pipe, **balanced)[0]
     pipe = make_pipe(walk__identity_classifier=people, walk__label_classifier=other)
     assert check_pipeline(pipe, **balanced) is None
 

@@ -240,10 +240,10 @@ def rebuilt(storage, offset, size, stride):
         ((7, (1,), (1,)), "reaches outside its storage"),
         ((0, (2,), (2**62,)), "reaches outside its storage"),
         ((0, (2**40,), (0,)), "reaches outside its storage"),
-        ((-1, (7,), (1,)), "shape or strides are no counts"),
-        ((6, (7,), (-1,)), "shape or strides are no counts"),
-        ((0, (-7,), (1,)), "shape or strides are no counts"),
-        ((0, (7.0,), (1,)), "shape or strides are no counts"),
+        ((-1, (7,), (1,)), "shape or strides are not counts"),
+        ((6, (7,), (-1,)), "shape or strides are not counts"),
+        ((0, (-7,), (1,)), "shape or strides are not counts"),
+        ((0, (7.0,), (1,)), "shape or strides are not counts"),
         ((0, (7,), (1, 1)), "without a storage"),
         ((0, 7, 1), "unexpected arguments"),
         ((2**70, (1,), (1,)), "reaches outside its storage"),
@@ -359,8 +359,8 @@ BOMBS = {
         b"\x8c\x01a" + LONG_TEXT + b"\x93q\x000(" + b"h\x00)R" * 50_000 + b"t.",
         r"names a\.aaaa|not a dict",
     ),
-    "the shape of a tensor": (shape_of(SHARED_PAIRS), "no counts"),
-    "axes without number": (shape_of(b"(" + b"K\x01" * 100_000 + b"t"), "no counts"),
+    "the shape of a tensor": (shape_of(SHARED_PAIRS), "not counts"),
+    "axes without number": (shape_of(b"(" + b"K\x01" * 100_000 + b"t"), "not counts"),
     "a size of a million bits": (shape_of(BIG_INTEGER + b"\x85"), "an integer of"),
     "a key of many long parts": (
         LONG_TEXT + b"q\x000}(" + b"h\x00" * 100_000 + b"tNs.",
@@ -534,7 +534,7 @@ def test_names_of_parts_are_short(tmp_path):
     path, tree = tmp_path / "network.pkl", official_tree(make_state())
     tree.state["_modules"] |= {"a" * 200: Persistent("Layer", {})}
     path.write_bytes(dumps({"G_ema": tree}))
-    with pytest.raises(ValueError, match="whose name is no name"):
+    with pytest.raises(ValueError, match="without a valid name"):
         load_generator(path)
 
 
