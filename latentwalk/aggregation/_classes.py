@@ -53,3 +53,21 @@ def split_classes(y: Any, subjects: Ints, k: int) -> Classes:
     )
     targets = np.unique(y)
     return Classes([np.flatnonzero(y == target) for target in targets], targets)
+
+
+def encode_classes(y: Any, classes: NDArray[Any], n_samples: int) -> NDArray[np.intp]:
+    """Return the position of each row's class in a public list; 0 for every row without y.
+
+    Raises
+    ------
+    ValueError
+        For classes that are not listed, without naming them.
+    """
+    targets = check_targets(y, n_samples)
+    if targets is None:
+        return np.zeros(n_samples, np.intp)
+    positions = {name: code for code, name in enumerate(classes.tolist())}
+    n_unknown = len(set(targets.tolist()) - set(positions))
+    if n_unknown:
+        raise ValueError(f"y has {n_unknown} classes that are not in classes; list them all")
+    return np.array([positions[name] for name in targets.tolist()], np.intp)

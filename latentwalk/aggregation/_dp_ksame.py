@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import reduce
+from math import ceil
 from numbers import Integral, Real
 from operator import add
 from typing import Any, ClassVar, Self
@@ -16,17 +16,24 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from latentwalk.aggregation._classes import encode_classes
 from latentwalk.aggregation._fixed_cells import (
     CellSums,
     FixedCells,
     count_and_sum,
-    draw_offsets,
     draw_public,
     lay_cells,
 )
 from latentwalk.aggregation._gaussian_privacy import PrivacyLoss, require_packages, resolve_loss
-from latentwalk.aggregation._noisy_cells import NoisyCells, add_cell_noise
-from latentwalk.utils import check_groups, check_targets
+from latentwalk.aggregation._noisy_cells import (
+    NoisyCells,
+    add_cell_noise,
+    certainty_margin,
+    noise_scales,
+)
+from latentwalk.aggregation._prototypes import Prototypes, keep_cells
+from latentwalk.aggregation._subjects import new_patients
+from latentwalk.utils import check_groups
 
 
 class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -39,11 +46,12 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Whatever is computed from the prototypes afterwards is covered by the same bound, for all the
     images of one patient together and against every attacker, known or not.
 
-    The bound holds for what is drawn by `sample`. The rows of `fit_transform` are aligned with the
-    real rows: their number, their classes and how many share a prototype are exact, so they are
-    for pipelines and evaluation and are not a release under the guarantee. The bound also needs a
-    generator that was not trained on these patients, an inverter in which each row depends on its
-    own image alone, and guides that saw no private image.
+    `sample` draws the release: generator samples, which the prototypes sort into classes. The
+    bound holds for what it draws. The rows of `fit_transform` are aligned with the real rows: their
+    number, their classes and how many share a prototype are exact. They are for pipelines and
+    evaluation, and are not a release under the guarantee. The bound also needs a generator that was
+    not trained on these patients, an inverter in which each row depends on its own image alone, and
+    guides that saw no private image.
 
     Parameters
     ----------
@@ -60,12 +68,13 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Ask for it by (epsilon, delta)-differential privacy; delta is 1e-5 unless given.
     mu : float or None, default=None
         Asks for it by mu-Gaussian differential privacy.
-    n_cells : int, default=8
-        Cells of each class. About the number of patients of a class over 2k is right; take it
-        from a public figure, not from the data.
-    n_axes : int, default=16
-        Directions of the latent space in which a patient counts. More keep more of a cell's
-        detail and need more noise.
+    n_cells : int, default=1
+        Cells of each class. One gives each class one mean with little noise; more describe where
+        its patients lie in more detail, with more noise on each. Take it from a public figure,
+        not from the data: never more than the patients of a class over 2k.
+    n_axes : int, default=32
+        Directions of the latent space in which a patient counts. More see more of what
+        distinguishes the classes, and need more noise.
     max_classes : int, default=1
         Classes to which one patient contributes, the most frequent ones.
     classes : array-like or None, default=None
@@ -121,7 +130,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> decoder = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)))
     >>> generator = Generator.from_module(decoder, w_dim=4, image_shape=(1, 8, 8))
     >>> _, W = generator.sample(300, random_state=0)
-    >>> aggregator = DPKSameAggregator(generator, k=20, n_cells=2, n_axes=2)
+    >>> aggregator = DPKSameAggregator(generator, k=20, n_axes=2)
     >>> aggregator.fit_transform(W).shape
     (300, 4)
     >>> W_new, _ = aggregator.sample(5, random_state=0)
@@ -148,6 +157,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     _pending: CellSums | None  # exact numbers, between partial_fit and finish alone
     _patients: set[Any]
+    _prototypes: Prototypes
 
     def __init__(
         self,
@@ -159,8 +169,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         epsilon: float | None = None,
         delta: float | None = None,
         mu: float | None = None,
-        n_cells: int = 8,
-        n_axes: int = 16,
+        n_cells: int = 1,
+        n_axes: int = 32,
         max_classes: int = 1,
         classes: ArrayLike | None = None,
         cells: FixedCells | None = None,
@@ -239,8 +249,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         subjects = check_groups(groups, len(rows))
         if pending is None:
             self._start(rows.shape[1], y)
-        codes = self._class_codes(y, len(rows))
-        self._remember(groups)
+        codes = encode_classes(y, self.classes_, len(rows))
+        self._patients |= new_patients(groups, self._patients)
         part = count_and_sum(
             self.cells_,
             rows,
@@ -329,7 +339,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         self.fit(W, y, groups=groups)
         rows = validate_data(self, W, dtype=np.float32, reset=False)
-        return self._nearest_prototypes(rows, self._class_codes(y, len(rows)))
+        return self._prototypes.nearest(rows, encode_classes(y, self.classes_, len(rows)))
 
     def transform(self, W: ArrayLike) -> NDArray[np.float32]:
         """Give rows the nearest prototype over all classes. Not a release.
@@ -346,22 +356,25 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "prototypes_")
         rows = validate_data(self, W, dtype=np.float32, reset=False)
-        return self._nearest_prototypes(rows, None)
+        return self._prototypes.nearest(rows, None)
 
     def sample(
-        self, n_samples: int = 1, *, spread: float = 0.5, random_state: Any = None
+        self, n_samples: int = 1, *, contrast: float = 1.0, random_state: Any = None
     ) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Draw latents and their classes: the release under the guarantee.
 
-        Classes and cells are drawn by the noisy numbers. A latent is its cell's prototype plus a
-        part of the way from the cell's centre to one of the generator's own samples there.
+        Classes are drawn by the noisy numbers. A latent is one of the generator's own samples, so
+        that it has all of the generator's variety and is no patient's. The prototypes decide which
+        samples a class draws: those that fit its prototypes better than those of other classes.
 
         Parameters
         ----------
         n_samples : int, default=1
             How many. The number is public: choose it without counting the real rows exactly.
-        spread : float, default=0.5
-            The part: 0 gives the prototypes alone, 1 the generator's own variety around them.
+        contrast : float, default=1.0
+            Exponent of the ratio of fits. 0 draws the generator's samples with labels that say
+            nothing; more than 1 shows the classes more clearly than the patients do and has less
+            variety.
         random_state : int, RandomState instance or None, default=None
             Of the draws, which come after the noise and need no protection.
 
@@ -374,14 +387,14 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "prototypes_")
         rng = check_random_state(random_state)
-        codes, cells = self.prototype_cells_.T
-        weights = self.noisy_.counts[codes, cells].astype(float)
-        drawn = rng.choice(len(weights), size=n_samples, p=weights / weights.sum())
-        W = self.prototypes_[drawn].astype(np.float64)
-        if spread:
-            public = draw_public(self.generator, self.random_state)
-            W += spread * draw_offsets(self.cells_, public, codes[drawn], cells[drawn], rng)
-        return W.astype(np.float32), self.classes_[codes[drawn]]
+        public = draw_public(self.generator, self.random_state)
+        W, codes = self._prototypes.draw(n_samples, public, contrast, rng)
+        return W, self.classes_[codes]
+
+    def patients_needed(self) -> int:
+        """Return how many patients a cell needs to be kept 99 times in 100, without fitting."""
+        scale, _ = noise_scales(self.stated_loss().mu, self.max_classes)
+        return ceil(self.k + 2 * certainty_margin(scale))
 
     def stated_loss(self) -> PrivacyLoss:
         """Return the guarantee that a fit would have, without fitting.
@@ -433,73 +446,14 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.classes_ = listed if self.classes is None else np.asarray(self.classes)
         self.cells_ = self._lay_cells(n_features)
 
-    def _class_codes(self, y: Any, n_samples: int) -> NDArray[np.intp]:
-        """The class code of each row."""
-        targets = check_targets(y, n_samples)
-        if targets is None:
-            return np.zeros(n_samples, np.intp)
-        positions = {name: code for code, name in enumerate(self.classes_.tolist())}
-        n_unknown = len(set(targets.tolist()) - set(positions))
-        if n_unknown:
-            raise ValueError(f"y has {n_unknown} classes that are not in classes; list them all")
-        return np.array([positions[name] for name in targets.tolist()], np.intp)
-
-    def _remember(self, groups: Any) -> None:
-        """Refuse a patient who is in two parts: two shares would double the loss."""
-        if groups is None:
-            return
-        patients = set(np.asarray(groups).tolist())
-        repeated = len(patients & self._patients)
-        if repeated:
-            raise ValueError(
-                f"{repeated} patients of this part were in an earlier one; all rows of a patient "
-                "belong to one part"
-            )
-        self._patients |= patients
-
     def _keep(self, noisy: NoisyCells) -> Self:
         """Keep the cells with enough patients and place their prototypes: all post-processing."""
         self.noisy_ = noisy
-        self.prototype_cells_ = noisy.kept(self.k)
-        n_kept, n_lost = len(self.prototype_cells_), len(self.classes_)
-        n_lost -= len(np.unique(self.prototype_cells_[:, 0]))
-        if n_lost:
-            raise ValueError(
-                f"no cell of {n_lost} of {len(self.classes_)} classes shows {self.k} patients "
-                f"through the noise (a noisy {self.k + noisy.margin:.1f} is needed); take "
-                f"fewer cells than n_cells={self.cells_.n_cells}, a smaller k or a larger "
-                "tolerance. The patients' loss is spent all the same"
-            )
-        if n_kept < noisy.counts.size / 2:
-            warnings.warn(
-                f"{n_kept} of {noisy.counts.size} cells were kept; fewer cells would keep more "
-                "patients",
-                stacklevel=4,
-            )
-        self.prototypes_ = np.array([noisy.prototype(*c) for c in self.prototype_cells_])
+        self._prototypes = keep_cells(noisy, self.k)
+        self.prototypes_, self.prototype_cells_ = self._prototypes.latents, self._prototypes.kept
         targets = self.classes_[self.prototype_cells_[:, 0]]
         self.prototype_targets_ = targets if self._has_targets else None
         return self
-
-    def _nearest_prototypes(
-        self, rows: NDArray[np.float32], codes: NDArray[np.intp] | None
-    ) -> NDArray[np.float32]:
-        """The prototype of each row's cell, else the nearest one, within the class if known."""
-        at = self.cells_.coordinates(rows)
-        places = self.cells_.coordinates(self.prototypes_)
-        kept = {tuple(pair): i for i, pair in enumerate(self.prototype_cells_.tolist())}
-        chosen = np.empty(len(rows), np.intp)
-        for i, point in enumerate(at):
-            distances = np.square(places - point).sum(axis=1)
-            if codes is not None:
-                code = int(codes[i])
-                own = kept.get((code, int(self.cells_.nearest(point[None], code)[0])))
-                if own is not None:
-                    chosen[i] = own
-                    continue
-                distances = np.where(self.prototype_cells_[:, 0] == code, distances, np.inf)
-            chosen[i] = distances.argmin()
-        return self.prototypes_[chosen]
 
     def __getstate__(self) -> dict[str, Any]:
         if getattr(self, "_pending", None) is not None:

@@ -203,45 +203,6 @@ def count_and_sum(
     return CellSums(counts, sums)
 
 
-def draw_offsets(
-    cells: FixedCells,
-    public: NDArray[np.float32],
-    codes: NDArray[np.intp],
-    places: NDArray[np.intp],
-    rng: np.random.RandomState,
-) -> Floats:
-    """Draw the generator's own variety within cells.
-
-    Parameters
-    ----------
-    cells : FixedCells
-        The cells.
-    public : ndarray of shape (n_layouts, N_PUBLIC, n_features)
-        Of `draw_public`.
-    codes, places : ndarray of int of shape (n_samples,)
-        Class and cell of each draw.
-    rng : RandomState
-        Draws.
-
-    Returns
-    -------
-    offsets : ndarray of shape (n_samples, n_features)
-        One of the samples of the cell minus the cell's mean latent.
-    """
-    layouts = np.array([cells.layout(int(code)) for code in codes], np.intp)
-    offsets = np.empty((len(codes), public.shape[-1]))
-    for layout in np.unique(layouts):
-        coordinates = (public[layout] - cells.mean) @ cells.axes.T
-        square = np.square(cells.centres[layout]).sum(axis=1)
-        nearest = (square - 2 * coordinates @ cells.centres[layout].T).argmin(axis=1)
-        for cell in np.unique(places[layouts == layout]):
-            wanted = np.flatnonzero((layouts == layout) & (places == cell))
-            inside = np.flatnonzero(nearest == cell)
-            chosen = rng.choice(inside, size=len(wanted), replace=len(wanted) > len(inside))
-            offsets[wanted] = public[layout, chosen] - cells.latents[layout, cell]
-    return offsets
-
-
 def _principal_axes(residuals: Floats, between: Floats, n_axes: int) -> Floats:
     """Orthonormal directions: between class means first, then of most variance within them."""
     n_features = residuals.shape[-1]

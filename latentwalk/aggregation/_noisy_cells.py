@@ -44,7 +44,7 @@ class NoisyCells:
     @property
     def margin(self) -> float:
         """What a noisy number must have over k, so that the true one has k."""
-        return float(norm.ppf(1 - K_FAILURE)) * self.count_scale
+        return certainty_margin(self.count_scale)
 
     def kept(self, k: int) -> NDArray[np.intp]:
         """Return class and cell of each cell that shows k patients, (n_kept, 2)."""
@@ -105,3 +105,8 @@ def noise_scales(mu: float, max_classes: int) -> tuple[float, float]:
     """Return the deviations of the noise of numbers and of sums (in radii); 0 without noise."""
     root = sqrt(max_classes) / mu
     return root / sqrt(COUNT_SHARE), root / sqrt(1 - COUNT_SHARE)
+
+
+def certainty_margin(count_scale: float) -> float:
+    """Return what noise of this deviation stays under with probability 1 - ``K_FAILURE``."""
+    return float(norm.ppf(1 - K_FAILURE)) * count_scale

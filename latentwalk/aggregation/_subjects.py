@@ -66,3 +66,20 @@ def distinct_rows(X: NDArray[np.float32]) -> NDArray[np.intp]:
     X = np.ascontiguousarray(X + np.float32(0))
     rows = X.view(np.dtype((np.void, X.itemsize * X.shape[1]))).reshape(-1)
     return np.unique(rows, return_inverse=True)[1].reshape(-1)
+
+
+def new_patients(groups: Any, known: set[Any]) -> set[Any]:
+    """Return the patients of a part; none without ids.
+
+    Raises
+    ------
+    ValueError
+        For a patient who is in an earlier part: two shares would double the loss.
+    """
+    patients = set() if groups is None else set(np.asarray(groups).tolist())
+    if patients & known:
+        raise ValueError(
+            f"{len(patients & known)} patients of this part were in an earlier one; all rows of a "
+            "patient belong to one part"
+        )
+    return patients

@@ -90,7 +90,7 @@ def privacy_statement(pipeline: Pipeline) -> PrivacyStatement:
 
 
 def draw_release(
-    pipeline: Pipeline, n_samples: int, *, spread: float = 0.5, random_state: Any = None
+    pipeline: Pipeline, n_samples: int, *, contrast: float = 1.0, random_state: Any = None
 ) -> tuple[NDArray[Any], NDArray[Any], PrivacyStatement]:
     """Draw images under the guarantee from a fitted pipeline.
 
@@ -100,7 +100,7 @@ def draw_release(
         Fitted; see `privacy_statement`.
     n_samples : int
         How many images. It is public, so it must not be the exact number of real images.
-    spread : float, default=0.5
+    contrast : float, default=1.0
         See ``DPKSameAggregator.sample``.
     random_state : int, RandomState instance or None, default=None
         Of the draws.
@@ -124,7 +124,7 @@ def draw_release(
         raise ValueError("the pipeline has no DPKSameAggregator, so there is nothing to draw from")
     aggregator = pipeline.named_steps[names[0]]
     check_is_fitted(aggregator, "prototypes_")
-    W, y_syn = aggregator.sample(n_samples, spread=spread, random_state=random_state)
+    W, y_syn = aggregator.sample(n_samples, contrast=contrast, random_state=random_state)
     position = [name for name, _ in pipeline.steps].index(names[0])
     X_syn = np.asarray(pipeline[position + 1 :].transform(W))
     statement = replace(privacy_statement(pipeline), _digest=keys_digest(row_keys(X_syn)))

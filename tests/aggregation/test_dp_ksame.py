@@ -11,7 +11,7 @@ import torch
 from latentwalk import Generator
 from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss, lay_cells
 from latentwalk.aggregation import _gaussian_privacy as privacy
-from latentwalk.aggregation._fixed_cells import UNIT, CellSums, count_and_sum
+from latentwalk.aggregation._fixed_cells import UNIT, CellSums, count_and_sum, draw_public
 from latentwalk.aggregation._noisy_cells import add_cell_noise, noise_scales
 from scipy.stats import norm
 from sklearn.base import clone
@@ -215,20 +215,52 @@ def test_a_row_gets_a_kept_prototype_of_its_class(generator, cells, patients):
     assert len(aggregator.prototypes_) == (counts >= 12).sum()
 
 
-def test_samples_are_drawn_by_the_noisy_numbers_with_the_generators_variety(
+def test_samples_are_the_generators_own_and_classes_are_drawn_by_the_noisy_numbers(
     generator, cells, patients
 ):
     W, y, groups = patients
     aggregator = DPKSameAggregator(generator, k=2, cells=cells, noise=None)
     aggregator.fit(W, y, groups=groups)
-    drawn, targets = aggregator.sample(2000, spread=0, random_state=0)
+    drawn, targets = aggregator.sample(2000, random_state=0)
     share = aggregator.noisy_.counts[1].sum() / aggregator.noisy_.counts.sum()
     assert np.mean(targets == 1) == pytest.approx(share, abs=0.05)
-    assert len(np.unique(drawn, axis=0)) == len(aggregator.prototypes_)
-    varied, _ = aggregator.sample(2000, spread=1.0, random_state=0)
-    assert len(np.unique(varied, axis=0)) > 1500
-    again, _ = aggregator.sample(2000, spread=1.0, random_state=0)
-    np.testing.assert_array_equal(varied, again)
+    public = {row.tobytes() for row in draw_public(generator, 0)[0]}
+    assert all(row.tobytes() in public for row in drawn)
+    again, _ = aggregator.sample(2000, random_state=0)
+    np.testing.assert_array_equal(drawn, again)
+
+
+@pytest.mark.parametrize("mu", [None, 0.68])
+def test_samples_of_a_class_lie_where_its_patients_lie(generator, mu):
+    """Two classes at -1 and 1 on an axis: so are the samples, with and without noise."""
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 2
+    W = rng.normal(size=(600, N_FEATURES)).astype(np.float32)
+    W[:, 2] += 2 * y - 1
+    noise = {"noise": None} if mu is None else {"mu": mu}
+    aggregator = DPKSameAggregator(generator, k=20, n_axes=6, **noise).fit(W, y)
+    drawn, targets = aggregator.sample(4000, random_state=0)
+    means = np.stack([drawn[targets == c].mean(axis=0) for c in (0, 1)])
+    # normal classes of unit variance: the ratio of the densities moves a class by 2
+    assert means[1, 2] - means[0, 2] > 1.4
+    others = np.delete(means[1] - means[0], 2)
+    assert np.abs(others).max() < (0.35 if mu is None else 0.7)
+    flat, labels = aggregator.sample(4000, contrast=0, random_state=0)
+    assert abs(flat[labels == 1, 2].mean() - flat[labels == 0, 2].mean()) < 0.15
+
+
+def test_the_patients_needed_for_a_cell_are_known_before_and_keep_it(generator):
+    aggregator = DPKSameAggregator(generator, k=5, mu=1.0, n_axes=4)
+    n = aggregator.patients_needed()
+    assert n == 5 + 10  # two margins of 2.33 deviations of 2
+    W = np.zeros((n, N_FEATURES), np.float32)
+    kept = 0
+    for _ in range(30):
+        try:
+            kept += len(aggregator.fit(W).prototypes_)
+        except ValueError:
+            continue
+    assert kept >= 28
 
 
 @pytest.mark.parametrize(
