@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from latentwalk.auditing import PrivacyAuditor
+from latentwalk.metrics import Verdict
 
 
 def people(n, seed, noise, n_images=2):
@@ -43,3 +45,41 @@ def test_nobody_is_recognised_where_images_share_nothing():
 def test_people_with_one_record_cannot_be_asked_about():
     report = audited(0.4, n_images=1)
     assert report.recognition == () and "two records" in str(report)
+
+
+class Reidentification(torch.nn.Module):
+    """In place of a network that has learnt what images of one person share."""
+
+    def forward(self, images):  # (n, 1, 12, 12), float in [0, 1]
+        return images[:, 0, :4, :4].flatten(1)
+
+
+def portraits(n, seed, n_images=2):
+    """A faint corner is a person's own; the rest is another picture each time."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n).repeat(n_images)
+    images = rng.random((len(codes), 1, 12, 12))
+    own = 0.1 * rng.random((n, 4, 4)) + 0.45
+    images[:, 0, :4, :4] = own[codes] + 0.01 * rng.normal(size=(len(codes), 4, 4))
+    return np.clip(images, 0, 1).astype(np.float32), codes
+
+
+def test_a_network_of_the_users_own_is_a_view_that_recognises_and_finds():
+    (X, groups), (H, others) = portraits(320, 0), portraits(320, 1)
+    release = portraits(200, 2)[0]
+    # the corner of fifty members, in somebody else's image
+    release[:50, 0, :4, :4] = X[1:100:2, 0, :4, :4]
+    reports = {}
+    for name, features in (
+        ("pixels", "pixels"),
+        ("both", {"pixels": "pixels", "re-identification": Reidentification()}),
+    ):
+        auditor = PrivacyAuditor(features, random_state=0)
+        auditor.fit(X, X_holdout=H, groups=groups, groups_holdout=others + 320)
+        reports[name] = auditor.audit(release)
+    assert reports["pixels"].recognition[0].rate < 0.1
+    assert reports["pixels"].verdict not in (Verdict.LEAK, Verdict.SIGNAL)
+    best = reports["both"].recognition[0]
+    assert best.view.startswith("re-identification") and best.rate > 0.9
+    assert reports["both"].verdict is Verdict.LEAK
+    assert reports["both"].headline.view.startswith("re-identification")
