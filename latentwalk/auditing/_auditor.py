@@ -29,7 +29,7 @@ from latentwalk.auditing._cohorts import gather_cohorts
 from latentwalk.auditing._conclude import Findings, conclude, find, left_out
 from latentwalk.auditing._controls import run_controls
 from latentwalk.auditing._nearness import NearnessReader, chunk_length, read_chunks
-from latentwalk.auditing._panel import PanelRun, check_named
+from latentwalk.auditing._panel import PanelRun, check_named, reads_by_parts
 from latentwalk.auditing._per_record import (
     COLUMNS,
     Column,
@@ -269,11 +269,12 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         named = check_named(attacks, cohorts, known)
         subgroups = check_by(by or {}, cohorts)
         disclosed = check_attributes(attributes or {}, cohorts, len(X_syn))
-        reader, run = NearnessReader(cohorts), None
+        reader, run, width = NearnessReader(cohorts), None, 0
         if cohorts.holdout is not None:
-            n_chunks = -(-len(X_syn) // chunk_length(X_syn))
+            width = cohorts.width if reads_by_parts(panel, named) else 0
+            n_chunks = -(-len(X_syn) // chunk_length(X_syn, width))
             run = PanelRun(cohorts, open_sights(cohorts, panel), panel, known, n_chunks, named)
-        for chunk in read_chunks(cohorts.spaces, X_syn):
+        for chunk in read_chunks(cohorts.spaces, X_syn, width):
             reader.read(chunk)
             if run is not None:
                 run.read(chunk.records, chunk.features)

@@ -87,7 +87,10 @@ class Cohorts:
 
     def real(self, space: str) -> NDArray[np.float32]:
         """Return features of members, then of held-out records."""
-        return np.concatenate([cohort.features[space] for cohort in self.pair])
+        members, holdout = (cohort.features[space] for cohort in self.pair)
+        if members.base is not None and members.base is holdout.base:
+            return members.base  # they are its two parts
+        return np.concatenate([members, holdout])
 
     def by_subject(self, values: NDArray[np.float64]) -> Pair:
         """Return values of records, members first, as those of subjects, comparable over strata.
@@ -95,6 +98,11 @@ class Cohorts:
         A subject's value is the smallest over its drawn images.
         """
         return self.split(self.draws.align(self.draws.smallest(values)))
+
+    @property
+    def width(self) -> int:
+        """The number of features in the widest space."""
+        return max(rows.shape[1] for rows in self.members.features.values())
 
     def split(self, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return values of subjects as those of members and of held-out subjects."""
@@ -166,6 +174,8 @@ def gather_cohorts(
         return Cohort(features, codes[name], keys[name])
 
     found = {name: cohort(name) for name in records}
+    if "X_holdout" in found:
+        _join(found["X"], found["X_holdout"])
     return Cohorts(
         members=found["X"],
         holdout=found.get("X_holdout"),
@@ -174,3 +184,10 @@ def gather_cohorts(
         draws=lay_draws(codes["X"], codes.get("X_holdout", codes["X"][:0]), seed),
         shape=records["X"].shape[1:],
     )
+
+
+def _join(members: Cohort, holdout: Cohort) -> None:
+    """Let the features of both be the two parts of one array, which is then not made again."""
+    for space in [*members.features]:
+        whole = np.concatenate([members.features.pop(space), holdout.features.pop(space)])
+        members.features[space], holdout.features[space] = np.split(whole, [len(members)])

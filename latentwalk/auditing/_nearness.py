@@ -48,14 +48,14 @@ class Nearness:
     keys: NDArray[np.bytes_]
 
 
-def chunk_length(X_syn: NDArray[Any]) -> int:
-    """Return how many records are read at a time."""
-    return max(1, CHUNK_VALUES // prod(X_syn.shape[1:]))
+def chunk_length(X_syn: NDArray[Any], width: int = 0) -> int:
+    """Return how many records of at most `width` features are read at a time."""
+    return max(1, CHUNK_VALUES // max(width, prod(X_syn.shape[1:])))
 
 
-def read_chunks(spaces: dict[str, Any], X_syn: NDArray[Any]) -> Iterator[Chunk]:
+def read_chunks(spaces: dict[str, Any], X_syn: NDArray[Any], width: int = 0) -> Iterator[Chunk]:
     """Yield a release, such as a memory map, in parts whose features fit into memory."""
-    for part in gen_batches(len(X_syn), chunk_length(X_syn)):
+    for part in gen_batches(len(X_syn), chunk_length(X_syn, width)):
         rows = np.asarray(X_syn[part])
         yield Chunk(part, rows, row_keys(rows), extract(spaces, rows, "X_syn"))
 

@@ -197,6 +197,17 @@ def real_records(cohorts: Cohorts, knowledge: AttackerKnowledge) -> NDArray[Any]
     return knowledge.records(cohorts)
 
 
+def reads_by_parts(panel: Panel, named: Sequence[str]) -> bool:
+    """Whether all that may run in a wide view can take a release part by part.
+
+    If so, a release is read in chunks by its widest features, which holds least memory. Otherwise
+    the chunks are as long as the images allow, so that few attacks are lost.
+    """
+    joining = [] if panel.is_closed else [n for n, attack in ATTACKS.items() if _is_others(attack)]
+    asked = [ATTACKS[name] for name in (*panel.wide_attacks, *named, *joining)]
+    return all(attack.decomposes or attack.sees_records for attack in asked)
+
+
 def _is_others(attack: type[MembershipAttack]) -> bool:
     """Whether a user registered it: it joins every panel."""
     return not attack.__module__.startswith("latentwalk.") and not attack.needs

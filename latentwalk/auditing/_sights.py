@@ -95,21 +95,20 @@ def score_subjects(
 ) -> Exposures:
     """Return exposures of subjects, members first, to what the attacks were fitted on.
 
-    All real records are scored in one call, and so are the means of the subjects: neither members
+    All real records are scored in one call, and all means of subjects in another: neither members
     nor held-out subjects are favoured, and one search serves all attacks.
     """
     view, draws = sight.view, cohorts.draws
     exposures: Exposures = {}
-    for number, rows in enumerate(_versions(view, cohorts.real(view.space))):
+    for rows in _versions(view, cohorts.real(view.space)):
         queries = sight.embed(rows)
-        if number == 0 and view.has_means and draws.has_several:
-            queries = np.concatenate([queries, view.mean(queries[draws.rows], draws.starts)])
         for name, attack in attacks.items():
-            found = -attack.score_samples(queries)
-            parts = {NEAREST: draws.smallest(found[: len(rows)])}
-            if len(queries) > len(rows):
-                parts[MEAN] = found[len(rows) :]
-            join(exposures, {(name, way): values for way, values in parts.items()})
+            nearest = draws.smallest(-attack.score_samples(queries))
+            join(exposures, {(name, NEAREST): nearest})
+    if view.has_means and draws.has_several:
+        means = sight.means(cohorts)
+        for name, attack in attacks.items():
+            exposures[name, MEAN] = -attack.score_samples(means)
     return exposures
 
 

@@ -445,3 +445,26 @@ def test_matches_need_the_members():
     np.testing.assert_array_equal(matches.synthetic, matches.members)
     with pytest.raises(ValueError, match="not the array of members"):
         auditor.nearest_matches(images(2, 1), images(20, 5))
+
+
+def test_chunks_are_as_short_as_the_widest_features_ask(monkeypatch):
+    lengths = []
+
+    def wide(X):
+        lengths.append(len(X))
+        return np.tile(X.reshape(len(X), -1), 12)  # 2,304 features
+
+    release = np.concatenate([images(60, 0)[:10], images(50, 2)])
+    auditor = PrivacyAuditor(wide, random_state=0).fit(images(60, 0), X_holdout=images(60, 1))
+    whole = auditor.audit(release)
+    monkeypatch.setattr("latentwalk.auditing._nearness.CHUNK_VALUES", 20 * 2304)
+    lengths.clear()
+    parts = auditor.audit(release)
+    assert lengths == [20, 20, 20]
+    assert [r.test for r in parts.attacks] == [r.test for r in whole.attacks]
+    # an attack by name that needs the whole release keeps the chunks long
+    lengths.clear()
+    assert "local mean" in {
+        r.attack for r in auditor.audit(release, attacks=["local mean"]).attacks
+    }
+    assert lengths == [60]

@@ -70,3 +70,14 @@ def test_one_attribute_holds_what_is_real():
     assert [name for name, stored in held.items() if member in stored] == ["cohorts_"]
     auditor.forget()
     assert set(vars(auditor)) - before <= {"image_shape_", "n_features_in_"}
+
+
+def test_members_and_held_out_records_are_held_once():
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    auditor = PrivacyAuditor(random_state=0).fit(X[:25], X_holdout=X[25:])
+    cohorts = auditor.cohorts_
+    whole = cohorts.real("features")
+    np.testing.assert_array_equal(whole, X)
+    assert np.shares_memory(whole, cohorts.members.features["features"])
+    again = pickle.loads(pickle.dumps(auditor)).cohorts_
+    np.testing.assert_array_equal(again.real("features"), X)
