@@ -70,7 +70,9 @@ class Whiten(nn.Module):
         super().__init__()
         mean = features.mean(dim=0)
         centred = features - mean
-        # fewer rows than features: X X^T has the same nonzero eigenvalues as X^T X
+        # fewer rows than features: X X^T has the same nonzero eigenvalues as X^T X. With
+        # X = U S V^T the whitened rows are sqrt(n) U = X (sqrt(n) V S^-1), and V = X^T U S^-1,
+        # so the components are X^T (sqrt(n) U S^-2)
         variances, vectors = torch.linalg.eigh((centred @ centred.T).double() / len(features))
         kept = variances > 1e-6 * variances.amax().clamp(min=1e-12)
         kept[:-N_COMPONENTS] = False

@@ -181,6 +181,8 @@ class SynthesisLayer(nn.Module):
 
     def _modulated_conv(self, x: Tensor, s: Tensor) -> Tensor:
         """Scale the activations, not the weights: one convolution for the whole batch."""
+        # published: weights w'_oik = s_i w_oik / sqrt(sum_ik (s_i w_oik)^2 + eps) for each sample.
+        # A convolution is linear, so s_i can scale the input channels and the root the output ones.
         power = self.weight.square().sum((2, 3))  # (out, in)
         demodulation = (s.square() @ power.T + EPSILON).rsqrt()  # (n, out)
         x = x * s[:, :, None, None]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.neighbors._index import FaissIndex, SklearnIndex, make_index
+from latentwalk.neighbors._index import CandidateIndex, make_index
 from latentwalk.neighbors._rows import (
     check_rows,
     check_weights,
@@ -115,7 +115,7 @@ class ExactNeighbors:
             distances[rows], indices[rows] = self._search(X[rows], n_neighbors, banned[rows])
         return (np.sqrt(distances) if self.weights is None else distances), indices
 
-    def _build(self) -> FaissIndex | SklearnIndex:
+    def _build(self) -> CandidateIndex:
         index = make_index(self.references.shape[1] + (self._lift is not None))
         for rows in slices(len(self.references), self.references.shape[1] * 12):
             index.add(self._embed(self.references[rows], self._lift, rows))

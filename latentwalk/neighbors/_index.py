@@ -18,6 +18,9 @@ from threadpoolctl import threadpool_limits
 class CandidateIndex(Protocol):
     """Squared distances in float32 arithmetic or better, and row numbers, nearest first."""
 
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Append rows."""
+
     def search(
         self, X: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
@@ -67,7 +70,7 @@ class SklearnIndex:
         return distances, indices
 
 
-def make_index(n_features: int) -> FaissIndex | SklearnIndex:
+def make_index(n_features: int) -> CandidateIndex:
     """Return an empty index of faiss, or of scikit-learn if faiss cannot be imported."""
     faiss = import_faiss()
     return SklearnIndex() if faiss is None else FaissIndex(faiss, n_features)

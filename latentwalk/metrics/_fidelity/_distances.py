@@ -68,9 +68,10 @@ def frechet_distance(X_syn: ArrayLike, X_real: ArrayLike) -> float:
             SmallSampleWarning,
             stacklevel=2,
         )
-    shift = synthetic.mean(axis=0) - real.mean(axis=0)
+    shift = synthetic.mean(axis=0) - real.mean(axis=0)  # m_1 - m_2
     first, second = _covariance_root(synthetic), _covariance_root(real)
-    # the eigenvalues of C_1 C_2 are the squared singular values of the roots' product
+    # with C_i = R_i^T R_i: the eigenvalues of C_1 C_2 are the squared singular values of R_1 R_2^T,
+    # so tr (C_1 C_2)^{1/2} is the sum of these singular values
     cross = np.linalg.svd(first @ second.T, compute_uv=False).sum()
     trace = np.square(first).sum() + np.square(second).sum()
     return max(float(shift @ shift + trace - 2 * cross), 0.0)
@@ -141,6 +142,7 @@ def kernel_distance(
             total -= ((scale * np.square(A).sum(axis=1) + coef0) ** degree).sum()
         return float(total / (len(A) * (len(B) - without_diagonal)))
 
+    # MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y); unbiased, since no row is paired with itself
     within = mean_kernel(synthetic, synthetic, without_diagonal=True)
     within += mean_kernel(real, real, without_diagonal=True)
     return within - 2 * mean_kernel(synthetic, real)

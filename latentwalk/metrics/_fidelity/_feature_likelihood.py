@@ -113,6 +113,8 @@ def _fit(to_real: Features, to_center: Features, n_features: int) -> Features:
 
     Distances are squared and per feature: (n_real, n_synthetic) and (n_real,).
     """
+    # E step: the share r_ij of Gaussian j in real row i. M step: its variance becomes
+    # sum_i r_ij d_ij / sum_i r_ij, with the squared distance per feature d_ij
     log_variances = _log(to_real.min(axis=0))
     to_center = NEARER**2 * to_center
     broad, before = 0.0, -np.inf
@@ -123,7 +125,7 @@ def _fit(to_real: Features, to_center: Features, n_features: int) -> Features:
         for rows in row_blocks(*to_real.shape):
             joint = _log_joint(to_real[rows], log_variances, n_features)
             level[rows] = np.logaddexp(logsumexp(joint, axis=1), background[rows])
-            share = np.exp(joint - level[rows, None])
+            share = np.exp(joint - level[rows, None])  # r_ij, (n_rows, n_synthetic)
             weight += share.sum(axis=0)
             moment += (share * to_real[rows]).sum(axis=0)
         reached = weight > 0
@@ -148,6 +150,8 @@ def _mean_log_density(distances: Features, log_variances: Features, n_features: 
 
 def _log_joint(distances: Features, log_variances: Features, n_features: int) -> Features:
     """The log density at each row of each weighted Gaussian."""
+    # log N(x; c_j, v_j I) = -(D / 2) (d / v_j + log v_j + log 2 pi), with D features and
+    # |x - c_j|^2 = D d; all Gaussians have the weight 1 / n_synthetic
     scaled = distances / np.exp(log_variances) + log_variances + np.log(2 * np.pi)
     joint: Features = -n_features / 2 * scaled - np.log(len(log_variances))
     return joint

@@ -63,6 +63,10 @@ def rank_p_value(n_nearer: ArrayLike, n: int, m: int, r: int) -> NDArray[np.floa
     0.1667
     """
     count = np.asarray(n_nearer)
+    # K, how many of n come before the r-th of m, is negative hypergeometric. K >= k exactly if at
+    # most r - 1 of the m are in the first k + r - 1 places, and their number there is
+    # hypergeometric:
+    #     P[K >= k] = P[H(n + m, m, k + r - 1) <= r - 1]
     p = hypergeom.cdf(r - 1, n + m, m, np.maximum(count, 0) + r - 1)
     # rounding may put the distribution's total above one
     return np.where(count > 0, np.minimum(p, 1.0), 1.0)
@@ -121,6 +125,7 @@ def exact_test(
     >>> exact_test(np.append(holdout[10:], -np.ones(10)), holdout).p_value < 0.01
     True
     """
+    # p = 2 min(p_near, p_far): Bonferroni over the two directions
     near = _Side(members, holdout, fpr, strata).p_value()
     far = _Side(holdout, members, fpr, None if strata is None else strata[::-1]).p_value()
     return ExactTest(min(1.0, 2 * min(near, far)), near, far)
@@ -165,8 +170,9 @@ def n_exposed_lower(
     46
     """
     side = _Side(members, holdout, fpr, strata)
+    # the smallest L with p(L) > alpha, by bisection: the p-value p(L) grows with L
     low, high = 0, side.n_leading
-    while low < high:  # the p-value grows with L
+    while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if side.p_value(middle) > alpha else (middle + 1, high)
     return low
@@ -236,8 +242,10 @@ class _Side:
 
     def p_value(self, n_removed: int = 0) -> float:
         """One p-value of all ranks and draws, `n_removed` of `first` taken away."""
+        # min_r p_r / w_r with sum_r w_r = 1 is a p-value: a weighted Bonferroni
         joined = np.min([self._of_rank(r, n_removed) / w for r, w in self.weighted], axis=0)
-        p = np.minimum(joined, 1.0)
+        p = np.minimum(joined, 1.0)  # (n_draws,)
+        # twice the mean of dependent p-values is a p-value (Vovk and Wang)
         return float(p[0] if len(p) == 1 else min(1.0, 2 * p.mean()))
 
     def _of_rank(self, r: int, n_removed: int) -> NDArray[np.float64]:

@@ -151,7 +151,8 @@ def shift_test(
 
 def westfall_young(statistics: Floats, alpha: float = 0.05) -> JointTest:
     """Return the joint test for p-like statistics (n_attacks, n_labels), the truth first."""
-    smallest = statistics.min(axis=0)
+    # adjusted p_i: how often the minimum over all attacks, relabelled, is at most statistic i
+    smallest = statistics.min(axis=0)  # (n_labels,)
     # equal sums may differ in their last digits
     as_small = (smallest[1:] <= statistics[:, :1] * (1 + 1e-9)).sum(axis=1)
     adjusted = (1 + as_small) / statistics.shape[1]

@@ -115,7 +115,7 @@ def chance_of_no_evidence(
     --------
     >>> from latentwalk.metrics import chance_of_no_evidence
     >>> [round(chance_of_no_evidence(n, m), 2) for n, m in [(242, 145), (516, 310), (1000, 600)]]
-    [0.1, 0.54, 0.95]
+    [0.12, 0.52, 0.94]
     """
     n, m = n_members, n_holdout
     tail = (1 - confidence) / 4

@@ -89,6 +89,7 @@ def tpr_at_fpr(
     m, n = len(holdout), len(members)
     surely_below, surely_above = sure_ranks(m, fpr, tail)
     low, high = 0.0, 1.0
+    # Clopper-Pearson for k of n: Beta(k, n - k + 1) below and Beta(k + 1, n - k) above
     if surely_below:
         k = int((members < holdout[surely_below - 1]).sum())
         low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
@@ -141,6 +142,7 @@ def auc(members: ArrayLike, holdout: ArrayLike, *, confidence: float = 0.95) -> 
     of_members = 1 - _placements(members, holdout)
     of_holdout = _placements(holdout, members)
     value = float(of_members.mean())
+    # DeLong: Var = S_10 / n + S_01 / m, with the variances S of the placements of the two sets
     variance = sum(v.var(ddof=1) / len(v) for v in (of_members, of_holdout) if len(v) > 1)
     reach = float(norm.ppf(0.5 + confidence / 2) * np.sqrt(variance))
     return Rate(value, max(0.0, value - reach), min(1.0, value + reach))

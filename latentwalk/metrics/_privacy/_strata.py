@@ -84,6 +84,7 @@ def stratified_p_value(
     """
     if leading.before.sum() <= n_removed:
         return 1.0
+    # L removed members leave both the leading places and the first set of their strata
     removals = _fillings(np.minimum(leading.before, leading.both), n_removed)
     return max(_tail(n - gone, m, leading.both - gone, leading.r) for gone in removals)
 
@@ -91,6 +92,7 @@ def stratified_p_value(
 def n_certain(n: NDArray[np.intp], m: NDArray[np.intp], r: int, level: float) -> int | None:
     """Return how many must lead for a p-value of `level` in the least favourable strata."""
     tables = [_table(*sizes, r) for sizes in zip(n.tolist(), m.tolist(), strict=True)]
+    # doubling brackets the answer, bisection finds it
     low, high = 1, 1
     while high <= n.sum() and least_favourable(tables, high + r - 1, level) > level:
         low, high = high + 1, 2 * high
@@ -131,6 +133,8 @@ def _climb(tables: list[NDArray[np.float64]], both: NDArray[np.intp]) -> float:
 
 
 def _joined_tail(tables: list[NDArray[np.float64]], both: NDArray[np.intp]) -> float:
+    # H = sum_s H_s over the strata s, independent: the law of H is the convolution of theirs, and
+    # the first r entries are enough for P[H <= r - 1]
     total = np.ones(1)
     for table, drawn in zip(tables, both.tolist(), strict=True):
         if not 0 <= drawn < len(table):
@@ -153,7 +157,7 @@ def _fillings(most: NDArray[np.intp], total: int) -> list[NDArray[np.intp]]:
 
 def _tail(n: NDArray[np.intp], m: NDArray[np.intp], drawn: NDArray[np.intp], r: int) -> float:
     """P[at most r - 1 of the second set among those drawn from each stratum]."""
-    total = np.ones(1)
+    total = np.ones(1)  # the law of H = sum_s H_s, see `_joined_tail`
     for sizes in zip(n.tolist(), m.tolist(), drawn.tolist(), strict=True):
         total = np.convolve(total, _hypergeometric(*sizes, r))[:r]
     return min(1.0, float(total.sum()))
