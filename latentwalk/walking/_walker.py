@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -20,29 +21,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import check_targets
-from latentwalk.utils._guide_rules import (
-    raise_first,
-    swapped,
-    unguided,
-    unprotected,
-    unusable_repulsion,
-)
-from latentwalk.utils._guides import is_fitted_guide
 from latentwalk.walking._examine import Bounds, Examiner, Points
-from latentwalk.walking._guides import (
-    check_recognises,
-    fit_guide,
-    freeze_guides,
-    guided_spaces,
-    warn_of_labels,
-)
-from latentwalk.walking._inputs import WalkInputs, check_inputs, check_real, encode
+from latentwalk.walking._guides import check_recognises
+from latentwalk.walking._inputs import check_inputs, check_real, encode
 from latentwalk.walking._losses import Objective
-from latentwalk.walking._optimise import Walk, make_schedule
 from latentwalk.walking._paths import lay_paths, optimise
 from latentwalk.walking._prototypes import Prototypes
-from latentwalk.walking._repulsion import make_repulsion
 from latentwalk.walking._selection import even_paths, safest_at, slot_paths
+from latentwalk.walking._setting import Setting
 from latentwalk.walking._stock import Stock
 
 
@@ -325,13 +311,14 @@ nn.Module
         check_is_fitted(self)
         W = validate_data(self, W, dtype=np.float32, reset=False)
         nearest = ExactNeighbors(self.prototypes_).kneighbors(W)[1][:, 0]
-        points = self._stock.paths.inner_points(self._bounds())
+        bounds = self._setting().bounds
+        points = self._stock.paths.inner_points(bounds)
         codes = np.searchsorted(self.classes_, self.prototype_targets_)
         chosen = safest_at(points, self._stock.paths, codes)[nearest]
         if (chosen < 0).any():
             name = self.classes_[codes[nearest[chosen < 0]][0]]
             raise ValueError(
-                f"no point of class {name!s} is within {self._bounds()}; fit with wider bounds"
+                f"no point of class {name!s} is within {bounds}; fit with wider bounds"
             )
         return points.latent[chosen]
 
@@ -416,87 +403,51 @@ nn.Module
         """Fit; return the prototypes of the rows, and the examiner of the points."""
         W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
         labels = check_targets(y, len(W))
-        self._check_guides(labels, X_real, groups)
+        setting = self._setting()
+        setting.check(labels, X_real, groups)
         inputs = check_inputs(W, labels, X_real, groups, self.generator)
         prototypes = inputs.prototypes()
-        self.classes_ = inputs.classes
-        self._fit_guides(inputs)
-        examiner = self._examiner(inputs.real, inputs.guided_classes)
+        setting = setting.fitted(inputs)
+        self.identity_classifier_, self.label_classifier_ = setting.identity, setting.label
+        self.private_sources_ = setting.private_sources(inputs)
+        self.guided_spaces_ = setting.guided_spaces(inputs)
+        examiner = setting.examiner(inputs.real, inputs.guided_classes)
         if inputs.real is not None:
             check_recognises(examiner.guides.identity, inputs.real, groups, self.generator)
         rng = check_random_state(self.random_state)
         paths = lay_paths(prototypes, self.n_points, rng)
-        walk = self._walk(examiner, rng)
-        seed = int(rng.randint(np.iinfo(np.int32).max))
-        paths, self.n_iter_ = optimise(paths, walk, examiner, self._bounds())
+        walk_seed, stock_seed = (int(rng.randint(np.iinfo(np.int32).max)) for _ in range(2))
+        walk = setting.walk(examiner, walk_seed)
+        paths, self.n_iter_ = optimise(paths, walk, examiner, setting.bounds)
         none_released = np.zeros(paths.points.shape[:2], bool)
-        self._stock = Stock(paths, self.classes_, none_released, seed, examiner.has_real)
+        self.classes_ = inputs.classes
+        self._stock = Stock(paths, self.classes_, none_released, stock_seed, examiner.has_real)
         self._keep(prototypes, inputs.codes, examiner)
         return prototypes, examiner
 
-    def _check_guides(self, labels: NDArray[Any] | None, X_real: Any, groups: Any) -> None:
-        """Raise for guides that are missing, swapped, or made for other images or classes."""
-        identity, label = self.identity_classifier, self.label_classifier
-        name = "X_real"
-        raise_first(
-            unprotected(identity, self.repulsion, X_real, name=name),
-            unusable_repulsion(self.repulsion, self.objective, X_real, name=name),
-            unguided(identity, self.max_identity, self.selection),
-            swapped(identity, label, labels, groups),
-        )
-        warn_of_labels(label, labels)
-        freeze_guides(
-            identity if is_fitted_guide(identity) else None,
-            label if is_fitted_guide(label) else None,
+    def _setting(self) -> Setting:
+        """The parameters as one value."""
+        return Setting(
             self.generator,
-            None if labels is None else np.unique(labels),
-        )
-
-    def _fit_guides(self, inputs: WalkInputs) -> None:
-        """Set the fitted guides, and the spaces and sources that the audit must know."""
-        real, labels = inputs.real, inputs.labels
-        label = None if labels is None else self.label_classifier
-        self.label_classifier_ = fit_guide(label, "label_classifier", real, labels)
-        self.identity_classifier_ = fit_guide(
-            self.identity_classifier, "identity_classifier", real, inputs.groups
-        )
-        used = {
-            "X_real": real,
-            "identity_classifier": self.identity_classifier_,
-            "label_classifier": self.label_classifier_,
-        }
-        self.private_sources_ = tuple(name for name, value in used.items() if value is not None)
-        self.guided_spaces_ = guided_spaces(
-            self.identity_classifier_, self.label_classifier_, has_real=real is not None
-        )
-
-    def _examiner(self, images: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
-        """The examiner of points of these classes."""
-        guides = freeze_guides(
-            self.identity_classifier_, self.label_classifier_, self.generator, classes
-        )
-        return Examiner(self.generator, guides, images, self.verbose)
-
-    def _walk(self, examiner: Examiner, rng: np.random.RandomState) -> Walk:
-        """The `Walk` of the parameters."""
-        real, with_classes = examiner.neighbors, examiner.guides.label is not None
-        return Walk(
-            self.generator,
-            examiner.guides,
+            self.identity_classifier,
+            self.label_classifier,
             Objective(self.objective, self.identity_weight, self.class_weight),
-            make_schedule(self.objective, with_classes, self.max_iter),
-            int(rng.randint(np.iinfo(np.int32).max)),
-            None if real is None else make_repulsion(real, self.repulsion),
+            self.max_iter,
+            self.repulsion,
+            self.selection,
+            Bounds(self.max_identity, self.duplicate_distance),
             self.verbose,
         )
 
-    def _bounds(self) -> Bounds:
-        return Bounds(self.max_identity, self.duplicate_distance)
+    def _examiner(self, real: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
+        """The examiner of points of these classes, with the fitted guides."""
+        guides = {"identity": self.identity_classifier_, "label": self.label_classifier_}
+        return replace(self._setting(), **guides).examiner(real, classes)
 
     def _take(
         self, slots: NDArray[np.intp], order: NDArray[Any], examiner: Examiner, *, fresh: bool
     ) -> Points:
-        bounds = self._bounds()
+        bounds = self._setting().bounds
         return self._stock.take(slots, order, examiner, bounds, self.selection, fresh=fresh)
 
     def _keep(self, prototypes: Prototypes, codes: NDArray[np.intp], examiner: Examiner) -> None:
@@ -516,7 +467,7 @@ nn.Module
         mean, std = self.generator.latent_moments
         scaled = (paths.points - mean) / np.maximum(std, 1e-12)
         self.manifold_distance_ = np.sqrt(np.square(scaled).mean(axis=2))
-        self.rejected_ = paths.refused(self._bounds())
+        self.rejected_ = paths.refused(self._setting().bounds)
         duplicate = self.rejected_ & (figures.distance <= self.duplicate_distance)
         self.n_rejected_ = {
             "identity": int((self.rejected_ & ~duplicate).sum()),
