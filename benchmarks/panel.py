@@ -41,6 +41,8 @@ def redteam(arguments: argparse.Namespace) -> Iterator[Row]:
     """A row for each release and panel."""
     fitted: dict[tuple[int, str], PrivacyAuditor] = {}
     for sets, attacked in attacked_releases(arguments):
+        if not any(part in attacked.name for part in arguments.only):
+            continue
         for panel in arguments.panels:
             auditor = fitted.get((id(sets), panel)) or sets.auditor(panel, arguments.features)
             fitted = {key: one for key, one in fitted.items() if key[0] == id(sets)}
@@ -221,6 +223,7 @@ def main() -> None:
     parser.add_argument("--cache", help="folder for the inversions of --network")
     parser.add_argument("--features", default="auto", help="feature space of the red team")
     parser.add_argument("--most", type=int, default=800, help="images of a set in the red team")
+    parser.add_argument("--only", nargs="+", default=[""], help="releases with this in their name")
     parser.add_argument("--runs", type=int, default=200, help="of each leak-free kind")
     parser.add_argument("--kinds", choices=LEAK_FREE, nargs="+", help="only these leak-free kinds")
     parser.add_argument("--out", type=Path, help="a JSON file for the rows")

@@ -230,7 +230,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
             by chunks.
         pipeline : Pipeline or estimator, default=None
             What made the release. Its steps say which feature spaces guided, selected or repelled
-            the records (`guided_spaces_`), so that nobody has to remember `guided_by`.
+            the records (`guided_spaces_`), so `guided_by` is not needed for them.
         guided_by : sequence of str, default=()
             Feature spaces among the audited ones that guided, selected or repelled the records in
             another way. If all audited spaces did, the verdict is never NO EVIDENCE.

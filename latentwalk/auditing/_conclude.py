@@ -43,12 +43,16 @@ ADVICE = {
     "rate with what is tolerated, and see audit_stages for its source.",
     Verdict.NO_EVIDENCE: "This panel found nothing larger than its detection limit. Other "
     "attackers may find more; the attacks that were not run are listed.",
-    Verdict.UNDERPOWERED: "Audit with more held-out subjects (see patients_needed), or in a "
-    "feature space that had no part in making the release.",
+    Verdict.UNDERPOWERED: "Audit with more members and held-out subjects: patients_needed says "
+    "how many.",
     Verdict.INVALID: "Split members and held-out subjects at random, by subject and within "
     "classes, and audit again.",
     None: "Hold out subjects that nothing was trained on, and give them as X_holdout.",
 }
+ALL_GUIDED = (
+    "Audit also in a feature space that had no part in making the release, such as pixels, LPIPS "
+    "or a network of your own."
+)
 NO_HOLDOUT = (
     "Without held-out records there is no verdict: what is near by chance cannot be told from what "
     "is copied."
@@ -123,6 +127,7 @@ def conclude(
 ) -> AuditReport:
     """Return the report; without held-out records it has no verdict."""
     sets = cohorts.sizes(len(near.keys))
+    has_unguided = any(not a.guided for a in findings.attacks)
     worst = findings.attacks[0] if findings.attacks else None
     word, reason = None, NO_HOLDOUT
     n_exposed = max((a.n_exposed_lower for a in findings.attacks), default=None)
@@ -135,7 +140,7 @@ def conclude(
             detection_limit=findings.limit,
             n_copies=findings.n_copies,
             failed_controls=[c.name for c in controls if not c.passed],
-            has_unguided_view=any(not a.guided for a in findings.attacks),
+            has_unguided_view=has_unguided,
             has_enough_holdout=sets.n_holdout
             >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha),
             attack=worst.title,
@@ -146,7 +151,7 @@ def conclude(
     return AuditReport(
         verdict=word,
         reason=reason,
-        advice=ADVICE[word],
+        advice=ALL_GUIDED if word is Verdict.UNDERPOWERED and not has_unguided else ADVICE[word],
         p_value=findings.p_value,
         headline=worst,
         n_exposed_lower=n_exposed,

@@ -120,7 +120,7 @@ def recommend_k(reports: Mapping[int, AuditReport]) -> int | None:
     Returns
     -------
     k : int or None
-        None where no k is large enough, or no bound tight enough for want of held-out subjects.
+        None where no k is large enough, or where there are too few held-out subjects.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What must never be released: rows about single records, and real records beside synthetic ones.
+"""What must never be released: rows about single records, and real records next to synthetic ones.
 
 Everything else in this folder gives aggregates. A row for each synthetic record tells an attacker
 which records are near to a member (ReconSyn, arXiv 2312.05114).
@@ -133,7 +133,7 @@ def is_flagged(table: NDArray[np.float64]) -> NDArray[np.bool_]:
 def match_nearest(
     table: NDArray[np.float64], X_syn: NDArray[Any], X: NDArray[Any], n_matches: int
 ) -> NearestMatches:
-    """Return the synthetic records nearest to a member, beside these; each member once."""
+    """Return the synthetic records nearest to a member, with that member; each member once."""
     distances = table[:, Column.MEMBER_DISTANCE]
     order = np.argsort(distances, kind="stable")
     nearest = table[order, Column.NEAREST_MEMBER].astype(np.intp)

@@ -42,7 +42,7 @@ def audit_pipeline(
     guided_by: Sequence[str] = (),
     random_state: Any = None,
 ) -> Ladder:
-    """Audit a release beside what the stages of its fitted pipeline would have released.
+    """Audit a release, and what each stage of its fitted pipeline would have released.
 
     The stages are "generator samples" (new latents, none of a member), "inversions" (the members'
     images through the inverter and back), "prototypes", "linear walk" (the straight lines of the
@@ -79,7 +79,7 @@ def audit_pipeline(
     Raises
     ------
     TypeError
-        When `pipe` is no pipeline.
+        When `pipe` is not a pipeline.
     ValueError
         When a step is missing, or the records are not those of the auditor.
 

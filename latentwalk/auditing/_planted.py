@@ -99,7 +99,7 @@ def planted_positives(
     Raises
     ------
     ValueError
-        For another way of planting, all but "noise" with records that are no images ("jpeg": of 1
+        For another way of planting, all but "noise" with records that are not images ("jpeg": of 1
         or 3 channels), or a release in which the audit finds something already.
 
     Examples

@@ -115,7 +115,7 @@ def shadow_audit(
     latents : array-like of shape (n_samples, n_latent_features), default=None
         Of `X`; None inverts them.
     n_shadows : int, default=12
-        Reruns besides the judged one. Half of them leave a given subject out.
+        Reruns for comparison. About half of them leave a given subject out.
     walk : bool, default=True
         Whether the walker runs too; False takes the prototypes for the release, which is cheaper.
     fpr : float, default=0.01

@@ -91,3 +91,4 @@ def test_a_guided_space_marks_all_its_views(auditor):
     report = auditor.audit(textures(100, 4), guided_by="pixels")
     assert all(r.guided for r in report.attacks) and report.tpr_high == 1
     assert report.verdict is Verdict.UNDERPOWERED and "guided" in report.reason
+    assert "feature space" in report.advice and "held-out" not in report.advice

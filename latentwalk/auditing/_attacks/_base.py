@@ -45,8 +45,8 @@ class NeighborSearch:
 class MembershipAttack(BaseEstimator):
     """What every attack does; subclasses give `score_samples` and register by name.
 
-    The attacker sees the release and, where `needs_reference`, records that were in nobody's
-    training set. What it was handed besides, `fit` takes by name and keeps as an attribute
+    The attacker sees the release and, where `needs_reference`, records that nothing was trained
+    on. Whatever else the attacker holds, `fit` takes by name and keeps as an attribute
     (``inverter`` as ``inverter_``). It never sees labels of membership. A subclass that learns
     before it scores does so in `_learn`.
 

@@ -37,7 +37,7 @@ def prototype_linkage(X: ArrayLike, prototypes: ArrayLike, assigned: ArrayLike) 
     says nothing of the other way, which is what an attacker with a person's image wants: the
     prototype, and with it the label that its group shares. Measured for groups of 5 of 300
     Gaussian records: 0.92 to 1.00, where chance is 0.02. Membership is taken as known here, so
-    this is no membership attack and not in ``ATTACKS``.
+    this is not a membership attack, and not in ``ATTACKS``.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def prototype_linkage(X: ArrayLike, prototypes: ArrayLike, assigned: ArrayLike) 
     Raises
     ------
     ValueError
-        For widths that differ, or an assignment that is no row of `prototypes`.
+        For widths that differ, or an assignment that is not a row of `prototypes`.
 
     References
     ----------

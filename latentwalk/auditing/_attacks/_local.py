@@ -58,8 +58,8 @@ class LocalLikelihoodAttack(MembershipAttack):
 
     The density of the reference is estimated with and without the record; the score is the
     logarithm of the ratio of the two likelihoods of the k synthetic records nearest to it.
-    Kernel densities on principal components with Scott's bandwidth of the reference, which the
-    one record more is not let to change.
+    The densities are kernel densities on principal components. Their bandwidth is Scott's for the
+    reference, and stays the same when the record joins.
 
     Parameters
     ----------

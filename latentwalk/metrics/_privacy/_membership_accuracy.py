@@ -21,7 +21,7 @@ class MembershipAccuracy(NamedTuple):
     value : float
         The mean accuracy over the splits; 0.5 is chance.
     spread : float
-        The standard deviation over the splits. They share their subjects, so it is no standard
+        The standard deviation over the splits. They share their subjects, so it is not a standard
         error and leads to no confidence interval.
     n_subjects : int
         Subjects on which each split was evaluated, half of them members.
