@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from latentwalk.evaluation._facts import Facts
 from latentwalk.evaluation._guide_checks import check_classes, check_guides, check_identity
+from latentwalk.evaluation._noise_checks import check_noise
 from latentwalk.evaluation._row_checks import (
     check_patients,
     check_patients_agree,
@@ -32,6 +33,7 @@ CHECKS = (
     check_patients_reach,
     check_patients_agree,
     check_patients,
+    check_noise,
     check_identity,
     check_guides,
     check_classes,
@@ -50,7 +52,8 @@ def check_pipeline(
     Nothing is trained and nothing is changed. The check covers the images, each of which is read
     once; y and groups; the steps, with their order, parameters, output, generators and latent
     spaces; the weights file and its hash; and the guides. Patients must reach the aggregator, must
-    be the same for all steps, and must be enough in every class (k for a group, 2k for a walk).
+    be the same for all steps, and must be enough in every class (k for a group, 2k for a walk, more
+    for a group that noise covers). What would void a guarantee is named.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import torch
 from latentwalk import GANDecoder, GANInverter, Generator, KSameAggregator, write_release
 from latentwalk.aggregation import DPKSameAggregator
 from latentwalk.auditing import ReleaseFacts
-from latentwalk.evaluation import draw_release, privacy_statement
+from latentwalk.evaluation import check_pipeline, draw_release, privacy_statement
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -31,7 +31,7 @@ def generator():
 
 def make_pipeline(generator, aggregator=None, **inverter):
     settings = {"max_iter": 2, "encoder_iter": 2, "loss": "pixels", "random_state": 0}
-    aggregator = aggregator or DPKSameAggregator(generator, k=5, mu=2.0, n_cells=2, n_axes=2)
+    aggregator = aggregator or DPKSameAggregator(generator, k=5, mu=2.0, n_axes=2)
     return Pipeline(
         [
             ("invert", GANInverter(generator, **(settings | inverter))),
@@ -148,3 +148,33 @@ def test_a_leak_is_not_written_for_a_guarantee(drawn, tmp_path):
 def test_words_are_not_a_guarantee(drawn, tmp_path):
     with pytest.raises(TypeError, match="expected the PrivacyStatement"):
         write_release(tmp_path / "r", drawn[1], facts=ReleaseFacts(statement="it is safe"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "message"),
+    [
+        ({"epsilon": 1.0, "delta": 0.1}, "others", "more than 1 / 80"),
+        ({"mu": 1.0, "epsilon": 1.0}, "others", "ask for the guarantee in one way"),
+        ({"mu": 1.0, "n_cells": 4}, "others", "2 of 2 classes have fewer than 60 patients"),
+        ({"mu": 0.1}, "others", "2 of 2 classes have fewer than 99 patients"),
+        ({"n_axes": 5}, "others", "more than the 4 latent features"),
+        ({"mu": 2.0}, "these patients", "trained on these patients"),
+    ],
+)
+def test_what_would_void_or_spoil_a_guarantee_is_named_before_the_run(
+    generator, settings, told, message
+):
+    generator = generator.using(trained_on=told)
+    aggregator = DPKSameAggregator(generator, **({"k": 5, "n_axes": 2} | settings))
+    X, _ = generator.sample(80, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        check_pipeline(make_pipeline(generator, aggregator), X, np.arange(80) % 2)
+
+
+def test_a_sound_pipeline_passes_and_its_order_is_checked(generator):
+    X, _ = generator.sample(80, random_state=0)
+    pipe = make_pipeline(generator)
+    check_pipeline(pipe, X, np.arange(80) % 2)
+    swapped = Pipeline([pipe.steps[i] for i in (1, 0, 2)])
+    with pytest.raises(ValueError, match="invert stands after ksame"):
+        check_pipeline(swapped, X, np.arange(80) % 2)
