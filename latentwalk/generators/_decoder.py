@@ -17,7 +17,6 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentwalk.generators._generator import Generator, decode_latents
-from latentwalk.utils import to_bytes
 
 
 class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -104,9 +103,9 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """
         check_is_fitted(self, "_n_features_out")
         latents = self._check_latents(W, reset=False)
-        X: NDArray[Any] = decode_latents(self.generator, latents, verbose=self.verbose)
-        if self.output_dtype == "uint8":
-            X = to_bytes(X)
+        X = decode_latents(
+            self.generator, latents, output_dtype=self.output_dtype, verbose=self.verbose
+        )
         return X.reshape(len(X), -1) if self.flatten else X
 
     def _check_latents(self, W: ArrayLike, *, reset: bool) -> NDArray[np.float32]:

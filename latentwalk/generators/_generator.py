@@ -36,7 +36,7 @@ from latentwalk.generators._spec import (
     stylegan2_spec,
 )
 from latentwalk.generators._stylegan2 import StyleGAN2
-from latentwalk.utils import map_batches, pack_module, to_numpy
+from latentwalk.utils import map_batches, pack_module, to_bytes, to_numpy
 
 
 class Generator(Handle):
@@ -365,8 +365,13 @@ class Generator(Handle):
 
 
 def decode_latents(
-    generator: Generator, W: NDArray[Any], *, verbose: bool = False
-) -> NDArray[np.float32]:
+    generator: Generator,
+    W: NDArray[Any],
+    *,
+    output_dtype: str = "float32",
+    out: NDArray[Any] | None = None,
+    verbose: bool = False,
+) -> NDArray[Any]:
     """Make images from latents, in batches.
 
     Parameters
@@ -375,20 +380,38 @@ def decode_latents(
         The network. Its device and batch size are used.
     W : ndarray of shape (n_samples, n_latent_features)
         Latents in the generator's space.
+    output_dtype : {"float32", "uint8"}, default="float32"
+        Floats in [0, 1], or bytes: each batch is rounded at once, so that the floats of all images
+        are never in memory together.
+    out : ndarray of shape (n_samples, n_channels, height, width), default=None
+        Where the images are written, such as a memory map of `output_dtype`. None makes an array.
     verbose : bool, default=False
         Show progress.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_channels, height, width)
-        Images, float32 in [0, 1].
+        Images; `out` where it was given.
+
+    Raises
+    ------
+    ValueError
+        When `out` has another shape or dtype, or for another `output_dtype`.
     """
+    if output_dtype not in ("float32", "uint8"):
+        raise ValueError(f"output_dtype={output_dtype!r}; expected 'float32' or 'uint8'")
+    shape = (len(W), *generator.image_shape)
+    if out is not None and (out.shape != shape or out.dtype != output_dtype):
+        raise ValueError(
+            f"out is {out.dtype} of shape {out.shape}; expected {output_dtype}, {shape}"
+        )
     device = generator.device
 
     @torch.no_grad()
     def decode(rows: slice) -> NDArray[Any]:
         latents = torch.tensor(W[rows], dtype=torch.float32, device=device)
-        return to_numpy(generator.decode(latents))
+        images = to_numpy(generator.decode(latents))
+        return to_bytes(images) if output_dtype == "uint8" else images
 
     return map_batches(
         decode,
@@ -397,4 +420,5 @@ def decode_latents(
         device=device,
         desc="decoding",
         verbose=verbose,
+        out=out,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from latentwalk.features import lpips_distance
@@ -20,6 +21,7 @@ from latentwalk.inversion._settings import InversionSettings
 from latentwalk.inversion._store import Inverted, RowStore
 from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
 from latentwalk.utils._batching import AUTO_BATCH_SIZE, run_batches
+from latentwalk.utils._blocks import run_blocks
 
 # From this many rows on, a row's result on a CPU does not depend on their number.
 MIN_ROWS = 16
@@ -45,8 +47,8 @@ def invert_images(
             inverted.put(i, known[key])
     missing = np.array([i for i in range(len(X)) if not keys or keys[i] not in known], dtype=int)
     chunks = _chunks(missing, settings.generator, n_jobs)
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    parts = parallel(delayed(_invert_chunk)(settings, encoder, X[rows]) for rows in chunks)
+    work = partial(_invert_chunk, settings, encoder)
+    parts = run_blocks(work, chunks, take=lambda rows: X[rows], n_jobs=n_jobs)
     for rows, part in zip(progress(chunks, desc="inverting", verbose=verbose), parts, strict=True):
         if store:
             store.save([keys[i] for i in rows], part)

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 T = TypeVar("T")
 
 AUTO_BATCH_SIZE = {"cpu": 64, "cuda": 512}
+CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
 def map_batches(
@@ -24,13 +25,16 @@ def map_batches(
     device: torch.device | str = "cpu",
     desc: str = "rows",
     verbose: bool | int = False,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Call `function` on consecutive slices of rows and concatenate what it returns.
+    """Call `function` on consecutive slices of rows and put together what it returns.
+
+    The result is written where it stays, so that it is never in memory twice.
 
     Parameters
     ----------
     function : callable(slice) -> ndarray
-        Works on the rows of one slice.
+        Works on the rows of one slice; returns a row for each of them.
     n_samples : int
         The number of rows, at least 1.
     batch_size : int or "auto", default="auto"
@@ -40,6 +44,8 @@ def map_batches(
         Where the work runs.
     desc, verbose
         The progress bar.
+    out : ndarray of shape (n_samples, ...), default=None
+        Where the result is written, such as a memory map. None makes an array.
 
     Returns
     -------
@@ -48,13 +54,26 @@ def map_batches(
 
     Raises
     ------
-    torch.OutOfMemoryError
-        When a given `batch_size` does not fit, or a single row does not.
+    torch.OutOfMemoryError, RuntimeError or MemoryError
+        When a given `batch_size` does not fit, or a single row does not. torch raises the first of
+        them on a GPU and the second on a CPU.
     """
-    parts = run_batches(
-        function, n_samples, batch_size=batch_size, device=device, desc=desc, verbose=verbose
-    )
-    return np.concatenate(parts)
+    result = out
+
+    def keep(rows: slice) -> None:
+        nonlocal result
+        part = function(rows)
+        n_rows = rows.stop - rows.start
+        if np.shape(part)[:1] != (n_rows,):
+            raise ValueError(f"{desc}: {n_rows} rows gave an array of shape {np.shape(part)}")
+        if result is None:
+            result = np.empty((n_samples, *part.shape[1:]), part.dtype)
+        result[rows] = part
+
+    run_batches(keep, n_samples, batch_size=batch_size, device=device, desc=desc, verbose=verbose)
+    if result is None:
+        raise ValueError(f"n_samples={n_samples}; expected 1 or more rows of {desc}")
+    return result
 
 
 def run_batches(
@@ -76,8 +95,8 @@ def run_batches(
         rows = slice(start, min(start + size, n_samples))
         try:
             parts.append(function(rows))
-        except torch.OutOfMemoryError:
-            if batch_size != "auto" or size == 1:
+        except (MemoryError, RuntimeError) as error:
+            if batch_size != "auto" or size == 1 or not is_out_of_memory(error):
                 raise
             size = max(size // 2, 1)
             warnings.warn(f"out of memory: batch_size halved to {size}", stacklevel=2)
@@ -86,3 +105,10 @@ def run_batches(
         start = rows.stop
     bar.close()
     return parts
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether it says that memory ran out: on a CPU torch has no error of its own for that."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        text in str(error) for text in CPU_OUT_OF_MEMORY
+    )

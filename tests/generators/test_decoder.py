@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from latentwalk import GANDecoder, Generator
+from latentwalk.generators import decode_latents
+from latentwalk.utils import to_bytes
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -77,6 +79,23 @@ def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, late
     np.testing.assert_allclose(X, expected, atol=1e-6)
     with pytest.raises(torch.OutOfMemoryError):
         GANDecoder(decoder_generator.using(batch_size=64)).fit_transform(latents)
+
+
+def test_images_are_written_where_they_are_asked_for(decoder_generator, latents, tmp_path):
+    expected = GANDecoder(decoder_generator, output_dtype="uint8").fit_transform(latents)
+    out = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, expected.shape)
+    assert decode_latents(decoder_generator, latents, output_dtype="uint8", out=out) is out
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
+    with pytest.raises(ValueError, match=r"out is uint8 of shape .*; expected float32"):
+        decode_latents(decoder_generator, latents, out=out)
+    with pytest.raises(ValueError, match="output_dtype='int8'"):
+        decode_latents(decoder_generator, latents, output_dtype="int8")
+
+
+def test_bytes_are_those_of_the_floats(decoder_generator, latents):
+    floats = decode_latents(decoder_generator.using(batch_size=16), latents)
+    made = decode_latents(decoder_generator.using(batch_size=16), latents, output_dtype="uint8")
+    np.testing.assert_array_equal(made, to_bytes(floats))
 
 
 def test_fitting_changes_neither_parameters_nor_input(decoder_generator, latents):
