@@ -16,7 +16,7 @@ from latentwalk.walking import GuidedWalker
 
 # the aggregators share a place
 ORDER = (GANInverter, KSameAggregator | DPKSameAggregator, GuidedWalker, GANDecoder)
-NAMES = "GANInverter -> KSameAggregator or DPKSameAggregator -> GuidedWalker -> GANDecoder"
+NAMES = "GANInverter -> KSameAggregator -> GuidedWalker -> GANDecoder"
 
 
 def check_order(facts: Facts) -> Iterator[str]:
