@@ -317,9 +317,7 @@ nn.Module
         chosen = safest_at(points, self._stock.paths, codes)[nearest]
         if (chosen < 0).any():
             name = self.classes_[codes[nearest[chosen < 0]][0]]
-            raise ValueError(
-                f"no point of class {name!s} is within {bounds}; fit with wider bounds"
-            )
+            raise ValueError(f"no point of class {name} is within {bounds}; fit with wider bounds")
         return points.latent[chosen]
 
     def sample(

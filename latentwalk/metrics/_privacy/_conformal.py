@@ -12,8 +12,8 @@ from scipy.stats import false_discovery_control
 def conformal_p_values(members: ArrayLike, holdout: ArrayLike) -> NDArray[np.float64]:
     """Return, for each member, how unusual its exposure would be among held-out records.
 
-    ``p(t) = (1 + #{h : e(h) <= e(t)}) / (m + 1)``. A member with p at most alpha is a collision
-    at level alpha; none can exist with fewer than ``1 / alpha - 1`` held-out records.
+    ``p(t) = (1 + #{h : e(h) <= e(t)}) / (m + 1)``. A member with p at most alpha is a collision at
+    level alpha. With fewer than ``1 / alpha - 1`` held-out records there can be no collision.
 
     Parameters
     ----------

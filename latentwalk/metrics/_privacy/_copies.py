@@ -1,4 +1,4 @@
-"""Copies: synthetic records far nearer to a member than any held-out record is."""
+"""Copies: synthetic records that are far nearer to a member than held-out records are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def find_copies(
     Parameters
     ----------
     distances : array-like of shape (n_synthetic, k)
-        To the nearest members, the nearest first; k is 50 where there are as many members.
+        Distances to the nearest members, the nearest first; k is 50, or the number of members if
+        there are fewer.
     distances_holdout : array-like of shape (n_holdout, k)
         The same of held-out records.
     resolution : float, default=0.0
@@ -41,7 +42,7 @@ def find_copies(
     Returns
     -------
     is_copy : ndarray of bool of shape (n_synthetic,)
-        None is where half of the tail of the held-out records are duplicates of members.
+        All False if half of the tail of the held-out records are duplicates of members.
 
     References
     ----------

@@ -30,7 +30,7 @@ class ExactTest(NamedTuple):
     p_near : float
         Members nearer to the release than held-out records are.
     p_far : float
-        Members farther: the hole that dropping near points leaves.
+        Members farther, as when points near members were dropped.
     """
 
     p_value: float
@@ -39,7 +39,7 @@ class ExactTest(NamedTuple):
 
 
 def rank_p_value(n_nearer: ArrayLike, n: int, m: int, r: int) -> NDArray[np.float64]:
-    """Return the probability that so many of n come before the r-th of m, order being random.
+    """Return the probability that at least so many of n precede the r-th of m in random order.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def rank_p_value(n_nearer: ArrayLike, n: int, m: int, r: int) -> NDArray[np.floa
 
 
 def ranks_to_test(m: int, fpr: float = 0.01) -> tuple[int, ...]:
-    """Return the ranks that are tested: 1 and ``floor(fpr * (m + 1))``, once where they agree."""
+    """Return the tested ranks, 1 and ``floor(fpr * (m + 1))``, or only 1 if both are equal."""
     second = floor(fpr * (m + 1) + 1e-9)
     return (1, second) if second > 1 else (1,)
 
@@ -94,16 +94,16 @@ def exact_test(
     Parameters
     ----------
     members : array-like of shape (n_members,) or (n_draws, n_members)
-        Exposures of member subjects; rows are repeated draws of their images, whose p-values
-        are joined as twice their mean.
+        Exposures of member subjects. Rows are repeated draws of their images; the p-values of the
+        draws are joined as twice their mean.
     holdout : array-like of shape (n_holdout,) or (n_draws, n_holdout)
-        Exposures of held-out subjects, of as many draws.
+        Exposures of held-out subjects, with the same number of draws.
     fpr : float, default=0.01
         Sets the second rank.
     strata : pair of array-like of int of shape (n_members,), (n_holdout,), default=None
-        Numbers from 0 of the stratum of each subject, such as those with as many images: only
-        within these are members and held-out subjects taken for exchangeable. None is one; at most
-        seven.
+        The stratum of each subject, numbered from 0, for example by the number of images. Members
+        and held-out subjects are assumed to be exchangeable within a stratum only. None means one
+        stratum; at most seven.
 
     Returns
     -------
@@ -141,9 +141,9 @@ def n_exposed_lower(
 ) -> int:
     """Return a lower confidence bound on the number of members that are exposed.
 
-    The smallest L such that the test, with L members taken away as exposed whatever they are,
-    no longer rejects the exchangeability of the others. It inverts the near side of
-    `exact_test`, so it is positive exactly where ``p_near <= alpha``.
+    The bound is the smallest L with which the test no longer rejects: L members are removed as
+    exposed, and the others are tested for exchangeability. It inverts the near side of
+    `exact_test`, so it is positive exactly if ``p_near <= alpha``.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def n_exposed_lower(
     Returns
     -------
     n_exposed : int
-        At least this many members are nearer to the release than chance puts them.
+        At least this many members are nearer to the release than by chance.
 
     Examples
     --------
@@ -186,8 +186,8 @@ def smallest_detectable_leak(
     Parameters
     ----------
     n_members, n_holdout : int or array-like of int of shape (n_strata,)
-        Numbers of subjects, by stratum where the test has strata; the exposed members are then
-        where they are hardest to find.
+        Numbers of subjects, by stratum if the test has strata. The exposed members are assumed to
+        be in the strata in which they are hardest to find.
     alpha : float, default=0.05
         The level left for the near side, after Bonferroni over directions and spaces.
     fpr : float, default=0.01
@@ -196,8 +196,8 @@ def smallest_detectable_leak(
     Returns
     -------
     share : float
-        With this share of the members nearer to the release than every held-out subject, the
-        test rejects whatever the others do. NaN where no share is enough.
+        If this share of the members is nearer to the release than every held-out subject, the test
+        rejects for any exposures of the other members. NaN if no share is enough.
 
     Examples
     --------

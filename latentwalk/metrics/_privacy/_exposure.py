@@ -1,4 +1,4 @@
-"""How near a release comes to each real record, and to each subject."""
+"""Exposure: how near a release comes to each real record, and to each subject."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def exposure(
 ) -> NDArray[np.float64]:
     """Return the distance of each real record to its nearest synthetic record.
 
-    Small is exposed. Members and held-out records have exchangeable exposures when the release
-    says no more about the members than about anybody else.
+    A small value means exposed. The exposures of members and held-out records are exchangeable if
+    the release says no more about members than about others.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def exposure(
     X_syn : array-like of shape (n_synthetic, n_features)
         Features of the release.
     X_reference : array-like of shape (n_reference, n_features), default=None
-        Features of reference records, disjoint from `X_real`. The exposure is then divided by
-        the distance to the nearest of them, which takes out how common a record is.
+        Features of reference records, disjoint from `X_real`. The exposure is then divided by the
+        distance to the nearest of them, so that common records do not look exposed.
 
     Returns
     -------
@@ -70,7 +70,8 @@ def subject_minima(
 ) -> NDArray[np.float64]:
     """Return each subject's smallest value over some of its images, drawn at random.
 
-    A minimum over more images is smaller, so subjects compare only over equal numbers.
+    A subject with more images has a smaller minimum by chance, so compare subjects only over equal
+    numbers of images.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ def joint_test(
     retrained : callable, default=None
         An attack that learns from labels. It takes labellings (n_subjects, n_labels) and returns
         the exposures that it gives after training with each, of the same shape. It counts as one
-        attack more, the last.
+        more attack, the last one.
     n_permutations : int, default=999
         Relabellings.
     random_state : int, RandomState or None, default=None
@@ -128,7 +128,7 @@ def shift_test(
     is_member : array-like of bool of shape (n_subjects,)
         The truth.
     strata : array-like of int of shape (n_subjects,), default=None
-        Only within these are subjects taken for exchangeable.
+        Subjects are assumed to be exchangeable within a stratum only.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def _tails(values: Floats, labels: NDArray[np.bool_], fpr: float) -> Floats:
 def _sorted_tails(
     ordered: Floats, labels: NDArray[np.bool_], order: NDArray[np.intp] | None, fpr: float
 ) -> Floats:
-    """Look at the leading places only, at more until both sets have their ranks there."""
+    """The same from the leading places only; more places are used until both ranks are there."""
     n_subjects, n = len(labels), int(labels[:, 0].sum())
     m = n_subjects - n
     near, far = ranks_to_test(m, fpr), ranks_to_test(n, fpr)

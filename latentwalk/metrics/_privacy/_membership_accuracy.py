@@ -1,4 +1,4 @@
-"""The accuracy of a membership attack on a balanced set: the form that papers print."""
+"""The accuracy of a membership attack on a balanced set, as papers report it."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def membership_accuracy(
     In each split, equally many subjects are drawn from members and held-out subjects, as many as
     the smaller set has, and each kind is halved by subject. The threshold that is most accurate
     on one half is evaluated on the other. A subject counts once, shared over its images, so that
-    guessing has an accuracy of 0.5. The threshold never sees what it is evaluated on; one that
-    did would be right more often than chance without any leak.
+    guessing has an accuracy of 0.5. The threshold is never chosen on the subjects on which it is
+    evaluated. Such a threshold would be better than chance without any leak.
 
-    For comparison with published tables alone: an average accuracy hides a few exposed subjects
-    among many. `tpr_at_fpr` shows them, with an interval. PLAN (its Table 1) reports 71.4 and
-    73.3 % for classifiers trained on real images and 50.1 and 48.5 % for those trained on its
-    release, with an attack model in place of a threshold.
+    Use it only to compare with published tables: an average accuracy hides a few exposed subjects
+    among many. `tpr_at_fpr` shows them, with an interval. PLAN (its Table 1) reports 71.4 and 73.3
+    % for classifiers trained on real images and 50.1 and 48.5 % for those trained on its release,
+    with an attack model in place of a threshold.
 
     Parameters
     ----------

@@ -47,12 +47,12 @@ def patients_needed(
     fpr : float, default=0.01
         The audited false-positive rate.
     power : float, default=0.8
-        Probability of the conclusion where nothing leaks.
+        Probability of the conclusion if nothing leaks.
     holdout_share : float, default=0.375
         The part of the subjects that is held out, as in a split of 1,000 and 600.
     n_attacks : int, default=1
-        Attacks whose bounds must all be low enough, taken as independent. Attacks of a panel depend
-        on each other, so a few stand for many.
+        Number of attacks whose bounds must all be low enough, as if they were independent. The
+        attacks of a panel depend on each other, so pass a smaller number than the panel has.
     confidence : float, default=0.95
         Of the interval.
 
@@ -64,7 +64,7 @@ def patients_needed(
     Raises
     ------
     ValueError
-        When no number up to 200,000 is enough, as for a tolerance at or under `fpr`.
+        When 200,000 subjects are not enough, as for a tolerance of at most `fpr`.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def chance_of_no_evidence(
     Returns
     -------
     chance : float
-        For one attack. An audit with fewer subjects ends in UNDERPOWERED so much more often.
+        For one attack. With fewer subjects an audit ends in UNDERPOWERED more often.
 
     Examples
     --------

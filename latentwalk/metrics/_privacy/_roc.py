@@ -25,8 +25,8 @@ class Rate(NamedTuple):
 def roc_points(members: ArrayLike, holdout: ArrayLike, fprs: ArrayLike) -> NDArray[np.float64]:
     """Return the true-positive rate of "near = member" at each false-positive rate.
 
-    The last empirical point whose false-positive rate does not exceed the target; nothing is
-    interpolated, which would promise rates that no threshold reaches.
+    It is the rate at the last empirical point whose false-positive rate does not exceed the target.
+    There is no interpolation, since it would give rates that no threshold reaches.
 
     Parameters
     ----------
@@ -59,8 +59,9 @@ def tpr_at_fpr(
     """Return the true-positive rate at a *true* false-positive rate, with its interval.
 
     The threshold is itself estimated: its false-positive rate is Beta(r, m - r + 1) distributed
-    for the r-th nearest held-out exposure. The interval takes the ranks that are below and above
-    `fpr` with confidence, and Clopper-Pearson's bounds there, a quarter of the error each.
+    for the r-th nearest held-out exposure. The interval uses the ranks whose rate is below and
+    above `fpr` with confidence, and Clopper-Pearson's bounds at these ranks. Each of the four steps
+    gets a quarter of the error.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ def tpr_at_fpr(
     Returns
     -------
     rate : Rate
-        `value`, `low` and `high`, shares of members. It speaks of the population that the
-        members stand for; `n_exposed_lower` speaks of these members.
+        `value`, `low` and `high`, shares of members. The interval is about the population of the
+        members; `n_exposed_lower` is about these members.
 
     Examples
     --------
@@ -125,7 +126,7 @@ def auc(members: ArrayLike, holdout: ArrayLike, *, confidence: float = 0.95) -> 
     Returns
     -------
     rate : Rate
-        0.5 is no signal on average; a few exposed members hardly move it.
+        0.5 means no signal on average. A few exposed members hardly change it.
 
     References
     ----------

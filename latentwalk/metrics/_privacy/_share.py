@@ -32,15 +32,15 @@ def share_test(
 ) -> ShareTest:
     """Test the share of synthetic records that are nearest to a member, by permutation.
 
-    The usual binomial interval takes synthetic records for independent, but hubs draw many of
-    them to one subject: its type-I error is 0.12 to 0.71 where 0.05 was meant. Here subjects
-    are relabelled, and each keeps the synthetic records that it draws.
+    The usual binomial interval assumes that synthetic records are independent. But hubs attract
+    many records to one subject, and its type-I error is 0.12 to 0.71 instead of 0.05. Here subjects
+    are relabelled, and each keeps the synthetic records that it attracts.
 
     Parameters
     ----------
     nearest : array-like of int of shape (n_synthetic,)
-        The nearest subject of each synthetic record, among members and held-out together, with
-        the same number of images of each: a subject with more images draws more records.
+        The nearest subject of each synthetic record, among members and held-out together, with the
+        same number of images of each, since a subject with more images attracts more records.
     is_member : array-like of bool of shape (n_subjects,)
         Which subjects are members.
     n_permutations : int, default=999

@@ -1,4 +1,4 @@
-"""Rank probabilities where subjects are exchangeable within strata alone."""
+"""Rank probabilities for subjects that are exchangeable only within strata."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_leading(
     r: int,
     n_strata: int,
 ) -> Leading:
-    """Return who leads; of equal values none is before the other."""
+    """Return who leads; equal values do not precede each other."""
     nearer = first < np.partition(second, r - 1)[r - 1]
     before = np.bincount(strata[0][nearer], minlength=n_strata)
     values, places = np.concatenate([first, second]), np.concatenate(strata)
@@ -60,11 +60,11 @@ def find_leading(
 def stratified_p_value(
     leading: Leading, n: NDArray[np.intp], m: NDArray[np.intp], n_removed: int = 0
 ) -> float:
-    """Return the probability that so many of the first set lead, labels random within strata.
+    """Return the probability that at least so many of the first set lead, by random labels.
 
-    At most r - 1 of the second set are then among the leading places; their number is a sum of
-    independent hypergeometric variables, one a stratum. With one stratum this is
-    `rank_p_value`.
+    Labels are random within strata. At most r - 1 of the second set are then among the leading
+    places. Their number is a sum of independent hypergeometric variables, one for each stratum.
+    With one stratum this is `rank_p_value`.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def stratified_p_value(
     n, m : ndarray of int of shape (n_strata,)
         Subjects of the first and of the second set.
     n_removed : int, default=0
-        So many of the leading of the first set are taken away, from the strata that make the
-        probability largest. Of all ways to do so that is one that empties strata one by one
+        This number of leading subjects of the first set is removed, from the strata for which the
+        probability is largest. The largest probability is reached if strata are emptied one by one
         (checked by enumeration).
 
     Returns
@@ -105,10 +105,11 @@ def n_certain(n: NDArray[np.intp], m: NDArray[np.intp], r: int, level: float) ->
 
 
 def least_favourable(tables: list[NDArray[np.float64]], total: int, enough: float = 1.0) -> float:
-    """The largest tail over the ways in which `total` leading subjects lie in the strata.
+    """The largest tail over all distributions of `total` leading subjects over the strata.
 
-    Subjects are moved from stratum to stratum while that makes it larger, from several starts:
-    an even spread, and the strata filled one by one, in each order. A tail over `enough` ends it.
+    Subjects are moved from stratum to stratum as long as the tail grows. There are several starts:
+    an even spread, and the strata filled one by one, in each order. A tail over `enough` ends the
+    search.
     """
     most = np.array([len(table) - 1 for table in tables])
     even = np.floor(most * (total / most.sum())).astype(np.intp)
@@ -144,7 +145,7 @@ def _joined_tail(tables: list[NDArray[np.float64]], both: NDArray[np.intp]) -> f
 
 
 def _fillings(most: NDArray[np.intp], total: int) -> list[NDArray[np.intp]]:
-    """All ways to take `total` from strata, each emptied before the next is begun."""
+    """All ways to take `total` from strata that are emptied one after another."""
     found = {}
     for order in permutations(range(len(most))):
         taken, left = np.zeros(len(most), dtype=np.intp), total
@@ -169,5 +170,5 @@ def _table(n: int, m: int, r: int) -> NDArray[np.float64]:
 
 
 def _hypergeometric(n: int, m: int, drawn: ArrayLike, r: int) -> NDArray[np.float64]:
-    """P[j of m among so many drawn of n + m], for j below r."""
+    """P[j of m among `drawn` of n + m], for j below r."""
     return np.asarray(hypergeom.pmf(np.arange(r), n + m, m, drawn))

@@ -1,4 +1,4 @@
-"""From figures to one of five words."""
+"""The verdict: from figures to one of five words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What an audit concludes. None of them promises that nothing is given away."""
+    """The conclusion of an audit. No verdict promises that nothing leaks."""
 
     LEAK = "LEAK"
     SIGNAL = "SIGNAL"
@@ -49,7 +49,8 @@ def verdict(
     n_copies : int, default=0
         Synthetic records that copy a member's record.
     failed_controls : sequence of str, default=()
-        Names of the controls that fired: members and held-out subjects differ by themselves.
+        Names of the controls that failed: members and held-out subjects differ even without a
+        release.
     has_unguided_view : bool, default=True
         Whether there was a view that had no part in making or selecting the release.
     has_enough_holdout : bool, default=True
@@ -64,10 +65,10 @@ def verdict(
     Returns
     -------
     verdict : Verdict
-        LEAK for a copy of a real record in any case: no comparison of sets is needed to see it.
+        A copy of a real record is always a LEAK, since no comparison of sets is needed to see it.
         INVALID when a control failed. LEAK, SIGNAL, NO EVIDENCE or UNDERPOWERED by the figures.
     reason : str
-        What it rests on.
+        The figures behind it.
 
     Examples
     --------
