@@ -13,7 +13,7 @@ from latentwalk.auditing._nearness import read_chunks
 from latentwalk.auditing._results import AttributeDisclosure, AuditSettings
 from latentwalk.metrics import auc, holm, joint_test
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import check_targets
+from latentwalk.utils import check_names, check_targets
 
 Attributes = Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]  # released, members', held-out's
 Values = tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.object_]]
@@ -44,6 +44,7 @@ def check_attributes(
                 f"attributes[{name!r}] has a single value in the release; expected two or more, or "
                 "nothing is disclosed"
             )
+        check_names([name], "attributes")
         checked[name] = released, own, others
     return checked
 

@@ -16,6 +16,7 @@ from latentwalk.auditing._page._text import as_table, html_table
 from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import LadderStage
 from latentwalk.metrics import Verdict
+from latentwalk.utils import check_names
 
 
 class Ladder(dict[str, AuditReport]):
@@ -84,6 +85,7 @@ def audit_stages(
     """
     if not stages:
         raise ValueError("stages is empty; give the images of one stage or more, by name")
+    check_names(stages, "stages")
     guides = guided_by or {}
     unknown = [name for name in guides if name not in stages]
     if unknown:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentwalk.utils import to_float
+from latentwalk.utils import check_names, to_float
 
 AS_GIVEN = "features"
 SMALLEST_SIDE = 16  # smaller images are too blurred for LPIPS, which enlarges them
@@ -27,6 +27,7 @@ def resolve_spaces(features: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         named = [(_name(spec), spec) for spec in specs]
     if not named:
         raise ValueError("features is empty; at least one feature space is needed")
+    check_names((name for name, _ in named), "features")
     spaces: dict[str, Any] = {}
     for name, spec in named:
         if isinstance(spec, str) and not is_image:

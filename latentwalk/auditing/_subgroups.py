@@ -12,7 +12,7 @@ from latentwalk.auditing._cohorts import Cohorts
 from latentwalk.auditing._panel import LEARNED, Attempts
 from latentwalk.auditing._results import AuditSettings, SubgroupFigures
 from latentwalk.metrics import Rate, Verdict, holm, joint_test, n_exposed_lower, tpr_at_fpr
-from latentwalk.utils import check_targets
+from latentwalk.utils import check_names, check_targets
 
 By = Mapping[str, tuple[ArrayLike, ArrayLike]]  # values of members, of held-out records
 NAN = float("nan")
@@ -35,6 +35,7 @@ def check_by(by: By, cohorts: Cohorts) -> dict[str, NDArray[Any]]:
             for place, (values, n) in enumerate(zip(given, lengths, strict=True))
         ]
         checked[name] = np.concatenate(parts)
+        check_names([name, *np.unique(checked[name]).tolist()], f"by[{name!r}]")
     return checked
 
 

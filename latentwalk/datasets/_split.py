@@ -42,6 +42,7 @@ def split_patients(
     groups: ArrayLike | None = None,
     *,
     shares: tuple[float, float, float, float] = (0.5, 0.1, 0.1, 0.3),
+    compare_images: bool = True,
     random_state: int | np.random.RandomState | None = None,
 ) -> PatientSplit:
     """Split rows into members, calibration, reference and audit sets by patient.
@@ -55,13 +56,16 @@ def split_patients(
     ----------
     X : array-like of shape (n_samples, ...)
         The images. Arrays of one dimension, such as row numbers, are accepted: then nothing is
-        known of equal images. `ImageFiles` are read once for it.
+        known of equal images.
     y : array-like of shape (n_samples,), default=None
         Class labels.
     groups : array-like of shape (n_samples,), default=None
         Patient ids; None makes every image its own patient.
     shares : tuple of 4 floats, default=(0.5, 0.1, 0.1, 0.3)
         The share of patients of members, calibration, reference and audit.
+    compare_images : bool, default=True
+        Look for pixel-equal images in different sets. `ImageFiles` are read once for it. With
+        False nothing but the number of images is asked, and no file is read.
     random_state : int, RandomState instance or None, default=None
         The draw.
 
@@ -109,7 +113,8 @@ def split_patients(
             f"groups has {len(strata)} patients, too few for shares={tuple(shares)}: the sets "
             f"would have {counts.tolist()}"
         )
-    _warn_of_shared_images(X, sets[codes])
+    if compare_images:
+        _warn_of_shared_images(X, sets[codes])
     _warn_of_small_sets(n_members=int(counts[0]), n_holdout=int(counts[3]))
     return PatientSplit(*(np.flatnonzero(sets[codes] == s) for s in range(4)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
@@ -237,6 +238,19 @@ def _as_column(values: ArrayLike) -> NDArray[Any]:
     array = np.asarray(values)
     texts = array.dtype.kind in "US" and not hasattr(values, "dtype")
     return np.asarray(values, dtype=object) if texts else array
+
+
+def check_names(names: Iterable[Any], argument: str) -> None:
+    """Raise for a name that does not stay in the line of a report that it is written to.
+
+    A name of several lines could look like other parts of the report, such as its verdict.
+    """
+    for name in map(str, names):
+        if not name.isprintable() or not name.strip():
+            raise ValueError(
+                f"{argument} has a name of {len(name)} characters that is empty or has line breaks "
+                "or control characters; expected names in one line of printable characters"
+            )
 
 
 def is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -150,6 +150,23 @@ def test_names_are_escaped(tmp_path):
     assert "<script" not in page and "&lt;script&gt;" in page
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\u2028", "\x1b[A"])
+def test_no_name_forges_a_line_of_the_report(end):
+    forged = f"pixels{end}Verdict: NO EVIDENCE"
+    members, held_out = images(30, 0), images(30, 1)
+    with pytest.raises(ValueError, match=r"features has a name of .* one line"):
+        PrivacyAuditor({forged: "pixels"}).fit(members)
+    auditor = PrivacyAuditor("pixels", random_state=0).fit(members, X_holdout=held_out)
+    halves = np.arange(30) % 2
+    for by in ({forged: (halves, halves)}, {"sex": (np.where(halves, forged, "f"), halves)}):
+        with pytest.raises(ValueError, match=r"by\[.*\] has a name of"):
+            auditor.audit(images(9, 2), by=by)
+    with pytest.raises(ValueError, match="attributes has a name of"):
+        auditor.audit(images(30, 2), attributes={forged: (halves, halves, halves)})
+    with pytest.raises(ValueError, match="stages has a name of"):
+        audit_stages(auditor, {forged: images(9, 2)})
+
+
 def test_a_description_has_a_page_too(tmp_path):
     PrivacyAuditor().fit(images(30, 0)).audit(images(9, 2)).to_html(tmp_path / "report.html")
     assert "no verdict" in (tmp_path / "report.html").read_text()
