@@ -13,6 +13,7 @@ import pytest
 import torch
 from latentwalk import GANDecoder, GANInverter, Generator, load_generator
 from latentwalk.datasets import dermoscopy_generator_path
+from latentwalk.generators._sources import load_network
 from latentwalk.inversion import _invert
 from latentwalk.inversion._settings import resolve_loss
 from latentwalk.inversion._store import Inverted, RowStore
@@ -287,6 +288,27 @@ def test_in_a_pipeline_with_memory(samples, tmp_path, monkeypatch):
     monkeypatch.setattr(GANInverter, "fit", forbidden)
     np.testing.assert_array_equal(clone(pipe).fit_transform(X), first)
     assert first.shape == X.shape
+
+
+def test_a_cached_pipeline_knows_a_relocated_network_by_its_digest(tmp_path, monkeypatch):
+    network = load_generator(dermoscopy_generator_path())
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    before = network.save(old, dtype="float16")  # a digest of its own
+    X = before.sample(4, random_state=0)[0]
+    steps = [("invert", GANInverter(before, max_iter=0, encoder_iter=1)), ("decode", "passthrough")]
+    first = Pipeline(steps, memory=str(tmp_path / "cache")).fit_transform(X)
+    old.rename(new)
+    after = before.relocate(new)
+    assert joblib.hash(after) == joblib.hash(before)
+    assert joblib.hash(after.using(latent_space="w+")) != joblib.hash(before)
+
+    pipe = Pipeline(steps, memory=str(tmp_path / "cache")).set_params(invert__generator=after)
+    with monkeypatch.context() as patch:
+        patch.setattr(GANInverter, "fit", lambda *args, **params: pytest.fail("inverted again"))
+        np.testing.assert_array_equal(pipe.fit_transform(X), first)
+    load_network.cache_clear()
+    # the inverter from the cache names the old place
+    assert pipe.transform(X).shape == first.shape
 
 
 def test_pickle_and_repeat(samples, fitted):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from joblib.hashing import Hasher
 
 from latentwalk.generators._reading._budget import Budget
 from latentwalk.generators._reading._network import State, build_network, mean_latent
@@ -41,16 +42,26 @@ TORCHSCRIPT = (
 )
 
 
+# The place where each file was opened last in this process, by its hash.
+_places: dict[str, str] = {}
+
+
 @dataclass(frozen=True)
 class WeightsFile:
-    """A network in a file, known by its hash."""
+    """A network in a file, known by its hash wherever the file is.
 
-    path: str
+    A handle from a cache, such as that of ``Pipeline(memory=...)``, can name a place that the file
+    has left. If the same file was opened elsewhere in this process, it is loaded from there.
+    """
+
+    path: str = field(compare=False)
     sha256: str
     strict: bool
 
     def load(self) -> StyleGAN2:
         path = Path(self.path)
+        if not path.exists():
+            path = Path(_places.get(self.sha256, path))
         if not path.exists():
             raise FileNotFoundError(
                 f"the weights file {path.name} is no longer where it was; "
@@ -65,12 +76,22 @@ class WeightsFile:
         return _parse(content, path.name, self.strict)
 
 
+def _hash_without_path(hasher: Any, source: WeightsFile) -> None:
+    hasher.save((WeightsFile.__qualname__, source.sha256, source.strict))
+
+
+# joblib hashes what it pickles; the place of a file is in its pickle and changes no result
+Hasher.dispatch[WeightsFile] = _hash_without_path
+
+
 def open_weights(path: Path, *, strict: bool = True) -> tuple[WeightsFile, StyleGAN2]:
     """Return a weights file, known by its hash, and the network in it; nothing is executed."""
     path = path.resolve()
     content = path.read_bytes()
     source = WeightsFile(str(path), hashlib.sha256(content).hexdigest(), strict)
-    return source, _parse(content, path.name, strict)
+    network = _parse(content, path.name, strict)
+    _places[source.sha256] = source.path
+    return source, network
 
 
 def _parse(content: bytes, name: str, strict: bool) -> StyleGAN2:
