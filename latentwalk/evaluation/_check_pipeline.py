@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 
 from latentwalk.evaluation._facts import Facts
-from latentwalk.evaluation._guide_checks import check_classes, check_guides, check_identity
+from latentwalk.evaluation._guide_checks import (
+    check_classes,
+    check_guides,
+    check_identity,
+    warn_of_blind_guides,
+)
 from latentwalk.evaluation._noise_checks import check_noise
 from latentwalk.evaluation._row_checks import (
     check_patients,
@@ -79,7 +84,8 @@ def check_pipeline(
     Warns
     -----
     UserWarning
-        When X has pixel-equal images under the ids of different patients.
+        When X has pixel-equal images under the ids of different patients, or a fitted identity
+        guide recognises almost nobody in X.
 
     Examples
     --------
@@ -105,3 +111,4 @@ def check_pipeline(
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise ValueError("\n".join([f"check_pipeline found {count}:", *lines]))
     warn_of_equal_images(facts)
+    warn_of_blind_guides(facts)

@@ -12,7 +12,12 @@ import torch
 from latentwalk.classifiers import IdentityClassifier, LabelClassifier
 from latentwalk.evaluation._facts import WALKER, Facts, error_of
 from latentwalk.utils._guide_rules import swapped, unguided, unprotected, unusable_repulsion
-from latentwalk.utils._guides import freeze_guide, is_fitted_guide, unknown_classes
+from latentwalk.utils._guides import (
+    check_recognises,
+    freeze_guide,
+    is_fitted_guide,
+    unknown_classes,
+)
 
 
 def check_identity(facts: Facts) -> Iterator[str]:
@@ -37,6 +42,19 @@ def check_guides(facts: Facts) -> Iterator[str]:
             if is_fitted_guide(guide):
                 found = error_of(partial(freeze_guide, guide, parameter, shape, cpu))
                 yield from (f"{name}: {message}" for message in found)
+
+
+def warn_of_blind_guides(facts: Facts) -> None:
+    """Warn of fitted identity guides that recognise almost no subject of X."""
+    generator, images = facts.generator, facts.images
+    if generator is None or images is None or images.ndim != 4:
+        return
+    for name, guide in facts.having(WALKER).items():
+        if is_fitted_guide(guide):
+            frozen = freeze_guide(guide, WALKER, generator.image_shape, generator.device)
+            groups = facts.given(name, "groups")
+            groups = facts.groups if groups is None else groups
+            check_recognises(frozen, images, groups, generator)
 
 
 def check_classes(facts: Facts) -> Iterator[str]:

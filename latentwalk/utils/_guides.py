@@ -6,6 +6,7 @@ A stage that takes a guide asks what it can do, never of which class it is.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from latentwalk.utils._batching import map_batches
+from latentwalk.utils._torch import to_numpy, to_tensor
 from latentwalk.utils._validation import ImageShape
 
+MIN_RECOGNISED = 0.2  # an identity guide that recognises fewer of its images guides nothing
+N_RECOGNISED_ROWS = 1000
 MAX_NAMED_CLASSES = 20  # more may be the ids of patients, which no message names
 
 
@@ -123,6 +128,51 @@ def freeze_guide(guide: Any, name: str, image_shape: ImageShape, device: torch.d
     elif n_logits != len(classes):
         raise ValueError(f"{name} gives {n_logits} logits for {len(classes)} classes")
     return frozen
+
+
+def check_recognises(
+    guide: Guide | None, X_real: NDArray[Any], groups: ArrayLike | None, generator: Any
+) -> None:
+    """Warn when an identity guide recognises almost no subject of the real images.
+
+    Parameters
+    ----------
+    guide : Guide or None
+        The identity guide.
+    X_real : ndarray of shape (n_real, n_channels, height, width)
+        Real images, bytes or float in [0, 1]. Of more than a thousand, a thousand are tried.
+    groups : array-like of shape (n_real,) or None
+        Their subjects; None counts every image as a subject. There is no warning if the guide was
+        trained on other subjects.
+    generator : Generator
+        Its device and batch size are used.
+    """
+    if guide is None or guide.classes is None:
+        return
+    subjects = np.arange(len(X_real)) if groups is None else np.asarray(groups)
+    position = {name: code for code, name in enumerate(guide.classes.tolist())}
+    rows = np.unique(np.linspace(0, len(X_real) - 1, N_RECOGNISED_ROWS).astype(np.intp))
+    wanted = np.array([position.get(name, -1) for name in subjects[rows].tolist()])
+    if (wanted < 0).any() or (groups is None and len(position) != len(X_real)):
+        return
+
+    def recognised(part: slice) -> NDArray[Any]:
+        with torch.no_grad():
+            images = to_tensor(X_real[rows[part]], generator.device)
+            return to_numpy(guide.log_proba(images).argmax(dim=1))
+
+    seen = map_batches(
+        recognised, len(rows), batch_size=generator.batch_size, device=generator.device
+    )
+    rate = float((seen == wanted).mean())
+    if rate < MIN_RECOGNISED:
+        warnings.warn(
+            f"identity_classifier recognises {rate:.0%} of the real images (chance: "
+            f"{1 / len(position):.1%}): the walk cannot keep away from subjects that its guide "
+            "does not see. Train it longer, on more images of each subject or with "
+            "backbone='lpips'",
+            stacklevel=4,
+        )
 
 
 def _check_shape(taken: ImageShape | None, name: str, made: ImageShape) -> None:

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from latentwalk.utils import map_batches, to_numpy, to_tensor
 from latentwalk.utils._guides import Guide, freeze_guide, is_fitted_guide
-
-# an identity guide that recognises fewer of its own training images guides nothing
-MIN_RECOGNISED = 0.2
-N_RECOGNISED_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -101,51 +95,6 @@ def warn_of_labels(label: Any, y: Any) -> None:
         warnings.warn(
             "label_classifier was given without y: all rows count as one class and the class "
             "term is off",
-            stacklevel=4,
-        )
-
-
-def check_recognises(
-    guide: Guide | None, X_real: NDArray[Any], groups: ArrayLike | None, generator: Any
-) -> None:
-    """Warn when an identity guide recognises almost no subject of the real images.
-
-    Parameters
-    ----------
-    guide : Guide or None
-        The identity guide.
-    X_real : ndarray of shape (n_real, n_channels, height, width)
-        Real images. Of more than a thousand, a thousand are tried.
-    groups : array-like of shape (n_real,) or None
-        Their subjects; None counts every image as a subject. There is no warning if the guide was
-        trained on other subjects.
-    generator : Generator
-        Its device and batch size are used.
-    """
-    if guide is None or guide.classes is None:
-        return
-    subjects = np.arange(len(X_real)) if groups is None else np.asarray(groups)
-    position = {name: code for code, name in enumerate(guide.classes.tolist())}
-    rows = np.unique(np.linspace(0, len(X_real) - 1, N_RECOGNISED_ROWS).astype(np.intp))
-    wanted = np.array([position.get(name, -1) for name in subjects[rows].tolist()])
-    if (wanted < 0).any() or (groups is None and len(position) != len(X_real)):
-        return
-
-    def recognised(part: slice) -> NDArray[Any]:
-        with torch.no_grad():
-            images = to_tensor(X_real[rows[part]], generator.device)
-            return to_numpy(guide.log_proba(images).argmax(dim=1))
-
-    seen = map_batches(
-        recognised, len(rows), batch_size=generator.batch_size, device=generator.device
-    )
-    rate = float((seen == wanted).mean())
-    if rate < MIN_RECOGNISED:
-        warnings.warn(
-            f"identity_classifier recognises {rate:.0%} of the real images (chance: "
-            f"{1 / len(position):.1%}): the walk cannot keep away from subjects that its guide "
-            "does not see. Train it longer, on more images of each subject or with "
-            "backbone='lpips'",
             stacklevel=4,
         )
 

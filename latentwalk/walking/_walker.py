@@ -21,8 +21,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import check_targets
+from latentwalk.utils._guides import check_recognises
 from latentwalk.walking._examine import Bounds, Examiner, Points
-from latentwalk.walking._guides import check_recognises
 from latentwalk.walking._inputs import check_inputs, check_real, encode
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._paths import lay_paths, optimise

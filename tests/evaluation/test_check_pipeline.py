@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sklearn
+import torch
 from latentwalk import (
     GANDecoder,
     GANInverter,
@@ -35,8 +36,20 @@ def net(n_classes: int, image_shape: tuple[int, int, int] = SHAPE) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(image_shape)), n_classes))
 
 
+def real_images() -> np.ndarray:
+    """Two images of each of 20 patients."""
+    return np.random.default_rng(0).uniform(size=(40, *SHAPE))
+
+
 def identity(image_shape=SHAPE):
-    return IdentityClassifier.from_module(net(20, image_shape), range(20), image_shape=image_shape)
+    """A guide that recognises the real images, or takes images of another shape."""
+    module = net(20, image_shape)
+    if image_shape == SHAPE:
+        centres = torch.tensor(real_images().reshape(20, 2, -1).mean(1), dtype=torch.float32)
+        with torch.no_grad():
+            module[1].weight.copy_(centres)
+            module[1].bias.copy_(-(centres**2).sum(1) / 2)
+    return IdentityClassifier.from_module(module, range(20), image_shape=image_shape)
 
 
 def label(classes=(0, 1)):
@@ -58,8 +71,7 @@ def make_pipe(**changes) -> Pipeline:
 def balanced():
     """20 patients with two images each, 10 in each class."""
     patient = np.repeat(np.arange(20), 2)
-    X = np.random.default_rng(0).uniform(size=(40, *SHAPE))
-    return {"X": X, "y": patient % 2, "groups": patient}
+    return {"X": real_images(), "y": patient % 2, "groups": patient}
 
 
 def problems(pipe, X, y=None, groups=None, **fit_params) -> list[str]:
@@ -159,6 +171,16 @@ def test_a_repulsion_stands_in_for_an_identity_guide(balanced):
     assert "repulsion=1.0 without walk__X_real" in problems(pipe, **balanced)[0]
     pipe.set_params(walk__selection="safest")
     assert "selection='uniform'" in problems(pipe, **balanced, **params)[0]
+
+
+def test_a_guide_that_recognises_nobody_is_told_before_the_run(balanced):
+    torch.manual_seed(0)
+    blind = IdentityClassifier.from_module(net(20), range(20), image_shape=SHAPE)
+    pipe = make_pipe(walk__identity_classifier=blind)
+    with pytest.warns(UserWarning, match=r"identity_classifier recognises \d+% of the real images"):
+        check_pipeline(pipe, **balanced)
+    # of other patients nothing is known
+    assert check_pipeline(pipe, **(balanced | {"groups": balanced["groups"] + 100})) is None
 
 
 def test_guides_are_for_these_images_and_classes(balanced):
@@ -286,7 +308,7 @@ class CountedFiles:
 
     def __array__(self, dtype=None, copy=None):
         self.n_read += 40
-        return np.random.default_rng(0).integers(0, 256, self.shape, dtype=np.uint8)
+        return np.round(real_images() * 255).astype(np.uint8)
 
 
 def test_each_file_is_read_once(balanced):
