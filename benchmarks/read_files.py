@@ -5,7 +5,7 @@ is an error of latentwalk's own that says why. "failed" is any other error and "
 the time: there should be none of both. Whether the values that are read are right is tested in
 tests/datasets.
 
-    python benchmarks/read_files.py --data .venv/lib/python3.11/site-packages/pydicom/data/test_files
+    python benchmarks/read_files.py --data .venv/lib/python*/site-packages/pydicom/data/test_files
     pip download --no-deps --no-binary :all: pillow==11.3.0 && tar xf pillow-11.3.0.tar.gz
     python benchmarks/read_files.py --data pillow-11.3.0/Tests/images
 """
