@@ -45,55 +45,54 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     all latent directions change the image equally. Rows that no longer gain leave their batch. A
     row's result does not depend on its batch: with ``max_iter=0`` exactly, otherwise to 1e-4.
 
-    The generator's weights and its noise stay as they are: what the latents cannot say about a
-    private image is not written anywhere else.
+    The generator's weights and its noise do not change, so nothing of a private image is stored
+    except its latent.
 
     Parameters
     ----------
     generator : Generator
-        The network. It says in which space to search, where the network runs, in which precision,
-        and how many images at a time.
+        The network. Its latent space, device, precision and batch size are used.
     max_iter : int, default=100
-        Steps of the optimisation at most, for rows that gain as long. 0 gives the encoder alone,
-        for previews.
+        The most steps of the optimisation for a row. 0 uses only the encoder, for previews.
     loss : {"auto", "pixels", "lpips"}, default="auto"
         "pixels" is the mean squared difference at full, half and quarter resolution; "lpips" adds
         the perceptual distance LPIPS, at about three times the cost for small images. "auto" is
-        "lpips" for grey and RGB images from 32 pixels on, and "pixels" elsewhere.
+        "lpips" for grey and RGB images of 32 pixels or more, and "pixels" for all others.
     regularization : float, default=0.015
         Weight of the mean squared latent (in standard deviations from the mean) against the squared
-        distance of images (over the variance of the generator's): keeps averages of latents usable.
+        distance of images (over the variance of the generator's images). It keeps averages of
+        latents usable.
     tol : float, default=0.03
         A row whose objective fell by less than this share in five steps has converged.
     max_error : float, default=None
-        Reconstruction error (pixels, see `reconstruction_error`) over which a row is poor. Poor
-        rows are marked in `poor_`, and a warning tells their number.
+        Rows with a larger reconstruction error (pixels, see `reconstruction_error`) are poor. They
+        are marked in `poor_`, and a warning gives their number.
     encoder_iter : int, default=500
         Training steps of the encoder, of 64 samples each. 0 starts from the mean latent.
     fine_tune_iter : int, default=0
         Further steps of the encoder on the images given to `fit`. The encoder then knows them.
     n_jobs : int, default=None
-        Batches at a time (`joblib`).
+        Number of batches in parallel (`joblib`).
     cache_dir : path-like, default=None
-        Folder in which finished rows are kept, found again by the content of their image. It holds
-        latents of private images. Set `random_state` too: another encoder is another run.
+        Folder for finished rows, which are found by the content of their image. It holds latents of
+        private images. Set `random_state` too: rows of another encoder are not reused.
     random_state : int, RandomState instance or None, default=None
-        Of the encoder's training.
+        Seeds the encoder's training.
     verbose : bool, default=False
         Show progress.
 
     Attributes
     ----------
     encoder_ : nn.Module
-        Images to latents.
+        The network from images to latents.
     reconstruction_error_ : ndarray of shape (n_samples,)
         After `fit_transform`: root mean squared pixel difference of each row.
     perceptual_error_ : ndarray of shape (n_samples,)
         After `fit_transform`, for grey and RGB images: LPIPS of each row.
     converged_ : ndarray of bool of shape (n_samples,)
-        After `fit_transform`: more steps would gain little. A converged row can be a poor one.
+        After `fit_transform`: more steps would gain little. A converged row can still be poor.
     poor_ : ndarray of bool of shape (n_samples,)
-        After `fit_transform` with `max_error`: rows over it.
+        After `fit_transform` with `max_error`: rows with a larger error.
     n_iter_ : ndarray of int of shape (n_samples,)
         After `fit_transform`: steps of each row.
     n_features_in_ : int
@@ -101,7 +100,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Notes
     -----
-    A fitted inverter holds no image or its latent; its errors are figures about private images.
+    A fitted inverter holds neither images nor latents, but its errors are figures about private
+    images.
 
     References
     ----------

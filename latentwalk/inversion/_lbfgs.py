@@ -20,7 +20,7 @@ WINDOW = 5  # steps over which a row's gain is measured
 
 
 class Optimized(NamedTuple):
-    """A row each: the best latents seen, steps taken, and whether the row stopped gaining."""
+    """For each row: its best latents, its number of steps, and whether it converged."""
 
     latents: Tensor
     n_iter: Tensor
@@ -40,8 +40,8 @@ def optimize_latents(
     """Minimise the objective of every row by L-BFGS.
 
     A row whose objective fell by less than `tol` (relative) in five steps leaves the batch, so that
-    later steps are spent on the rows that still gain. Nothing is shared between rows, so a row's
-    result is that of its own run.
+    later steps are spent on the rows that still gain. Rows share nothing, so the result of a row is
+    the same as in a run of its own.
 
     Parameters
     ----------
@@ -95,11 +95,11 @@ class RowSearch:
     """The state of a search in coordinates u, where latents are ``start + P u``.
 
     A step that does not lower a row's value is not taken and the next one is shorter. Its gradient
-    still says how the objective curves there, which is what steps too long have to learn.
+    still shows the curvature there, which the search needs after a step that was too long.
 
-    Networks with kinks make much of little, so that rounding must not depend on the batch: all that
-    happens between latents and gradients is in double precision, and the networks see at least
-    `min_rows` rows, since kernels round otherwise in the smallest batches.
+    Networks with kinks amplify rounding errors, so rounding must not depend on the batch. All steps
+    between latents and gradients are in double precision, and the networks get at least `min_rows`
+    rows, since kernels round differently in small batches.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What an inversion minimises: the distance of two images, and the distance from the latents.
+"""The objective of an inversion: the distance of two images, and the distance from the mean latent.
 
 A distance is the squared length of a difference of features. That form gives the Gauss-Newton
 curvature from gradients alone, and the target's features are computed once.

@@ -1,9 +1,9 @@
 """Coordinates in which all latent directions change the image equally.
 
-An image moves a hundred times more along some directions of W than along others, and none of them
-is an axis. In the coordinates u of ``w = w_0 + P u`` the mean curvature of the objective over the
-generator's samples is the identity, so that a search starts with nothing left to learn but how a
-row differs from the mean.
+An image changes a hundred times more along some directions of W than along others, and these
+directions are not the axes. In the coordinates u of ``w = w_0 + P u`` the mean curvature of the
+objective over the generator's samples is the identity. A search only has to learn how the curvature
+of its row differs from the mean.
 
 With the features ``phi`` of the objective and the Jacobian ``J = d phi(G(w)) / d w``, the
 Gauss-Newton curvature of ``|phi(G(w)) - phi(x)|^2 / 2`` is ``J^T J``. J is never formed: for

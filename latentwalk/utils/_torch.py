@@ -20,7 +20,7 @@ DRAWS = {
 
 
 def resolve_device(device: str | torch.device | None = None) -> torch.device:
-    """Return the device to work on: None is "cuda" where there is one, else "cpu"."""
+    """Return the device; None uses CUDA if available, else the CPU."""
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)
