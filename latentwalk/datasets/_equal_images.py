@@ -79,7 +79,7 @@ def count_shared_images(X: Any, groups: ArrayLike) -> int:
 def equal_images(X: Any) -> NDArray[np.intp]:
     """Return a number for each image, the same for images whose pixels are equal.
 
-    Blank images show nobody: each gets a number of its own.
+    Blank images do not show a patient: each gets a number of its own.
     """
     digests = X.digests() if hasattr(X, "digests") else map(digest_image, _rows(X))
     numbers: dict[Any, int] = {}

@@ -48,7 +48,7 @@ LAYOUT = [
 SPACINGS = ["PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"]
 PIXELS = ["PixelData", "FloatPixelData", "DoubleFloatPixelData"]
 STORAGE = "1.2.840.10008.5.1.4.1.1."
-# What is stored as an object but is no picture, by the beginning of its SOP class
+# Objects without an image, by the beginning of their SOP class
 OTHER_KINDS = {
     "1.2.840.10008.1.3.10": "DICOMDIR",
     STORAGE + "88.": "structured report",
@@ -93,7 +93,7 @@ def import_pydicom() -> Any:
 
 
 def open_dicom(file: BinaryIO) -> Picture:
-    """Return the picture in a DICOM object; raises for objects that are none, or several."""
+    """Return the image in a DICOM object; raises for objects without one image."""
     import_pydicom()
     with silenced("pydicom"):
         header, has_pixels = _read_header(file)
@@ -112,7 +112,7 @@ def open_dicom(file: BinaryIO) -> Picture:
 
 
 def other_kind(sop_class: str) -> str | None:
-    """Return what an object is that is no picture, by its SOP class; None for pictures."""
+    """Return the kind of an object without an image, by its SOP class; None for images."""
     if (sop_class + ".").startswith(RT_IMAGE):
         return None
     kinds = (kind for start, kind in OTHER_KINDS.items() if (sop_class + ".").startswith(start))

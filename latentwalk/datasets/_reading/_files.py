@@ -97,7 +97,7 @@ def examine_image(path: Path) -> Picture:
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Return what a regular file of a folder is that is no image, or None for an image.
+    """Return the kind of a regular file that is not an image; None for an image.
 
     The suffix of an image is believed: when the content is something else, reading says so.
     """
