@@ -11,8 +11,8 @@ mmL              mean LPIPS to the nearest member
 verdict, TPR     of the panel; the rate at 1 % false positives with its interval
 exposed          members that are certainly exposed, at least
 
-    python -m benchmarks.plan --data nih_cxr1000_64.npz --generator network.safetensors \
-        --out plan --k 5 10 20
+    python -m benchmarks.plan --data nih_cxr1000_64.npz --out plan --k 5 10 20 --unguided
+    python -m benchmarks.plan --data images.npz --generator network.safetensors --epochs 30
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.plan.measures import Judge
 from benchmarks.plan.releases import GUIDED, WITH_K, WITHOUT_K
 from benchmarks.plan.study import load_study
+from latentwalk.datasets import chest_xray_generator_path
 
 COLUMNS = ("accuracy", "AUC", "network", "attack", "KID", "coverage", "mmL")
 
@@ -33,7 +34,11 @@ COLUMNS = ("accuracy", "AUC", "network", "attack", "KID", "coverage", "mmL")
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="npz with x, y and pid")
-    parser.add_argument("--generator", required=True, help="trained on the members alone")
+    parser.add_argument(
+        "--generator",
+        default=str(chest_xray_generator_path()),
+        help="trained on the members alone; that of the package was, for nih_cxr1000_64.npz",
+    )
     parser.add_argument("--out", default="plan", help="folder of inversions and results")
     parser.add_argument("--k", type=int, nargs="+", default=[5, 10, 20])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
