@@ -16,6 +16,7 @@ from latentwalk.auditing._report import AuditReport
 from latentwalk.auditing._results import (
     AttackResult,
     AttributeDisclosure,
+    AuditSets,
     AuditSettings,
     Control,
     Recognition,
@@ -127,31 +128,14 @@ def conclude(
 ) -> AuditReport:
     """Return the report; without held-out records it has no verdict."""
     sets = cohorts.sizes(len(near.keys))
-    has_unguided = any(not a.guided for a in findings.attacks)
     worst = findings.attacks[0] if findings.attacks else None
-    word, reason = None, NO_HOLDOUT
     n_exposed = max((a.n_exposed_lower for a in findings.attacks), default=None)
-    if worst is not None and n_exposed is not None:
-        word, reason = verdict(
-            p_value=findings.p_value,
-            n_exposed_lower=n_exposed,
-            n_members=sets.n_members,
-            tpr_high=findings.tpr_high,
-            detection_limit=findings.limit,
-            n_copies=findings.n_copies,
-            failed_controls=[c.name for c in controls if not c.passed],
-            has_unguided_view=has_unguided,
-            has_enough_holdout=sets.n_holdout
-            >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha),
-            attack=worst.title,
-            alpha=settings.alpha,
-            tolerance=settings.tolerance,
-        )
-        word, reason = with_subgroups(word, reason, findings.subgroups, settings)
+    word, reason = _judge(findings, controls, sets, settings)
+    all_guided = all(a.guided for a in findings.attacks)
     return AuditReport(
         verdict=word,
         reason=reason,
-        advice=ALL_GUIDED if word is Verdict.UNDERPOWERED and not has_unguided else ADVICE[word],
+        advice=ALL_GUIDED if word is Verdict.UNDERPOWERED and all_guided else ADVICE[word],
         p_value=findings.p_value,
         headline=worst,
         n_exposed_lower=n_exposed,
@@ -180,6 +164,29 @@ def conclude(
         recognition=findings.recognition,
         _digest=keys_digest(near.keys),
     )
+
+
+def _judge(
+    findings: Findings, controls: tuple[Control, ...], sets: AuditSets, settings: AuditSettings
+) -> tuple[Verdict | None, str]:
+    """The verdict and its reason; no verdict without attacks, which need held-out records."""
+    if not findings.attacks:
+        return None, NO_HOLDOUT
+    word, reason = verdict(
+        p_value=findings.p_value,
+        n_exposed_lower=max(a.n_exposed_lower for a in findings.attacks),
+        n_members=sets.n_members,
+        tpr_high=findings.tpr_high,
+        detection_limit=findings.limit,
+        n_copies=findings.n_copies,
+        failed_controls=[c.name for c in controls if not c.passed],
+        has_unguided_view=any(not a.guided for a in findings.attacks),
+        has_enough_holdout=sets.n_holdout >= n_holdout_to_certify(settings.fpr, 1 - settings.alpha),
+        attack=findings.attacks[0].title,
+        alpha=settings.alpha,
+        tolerance=settings.tolerance,
+    )
+    return with_subgroups(word, reason, findings.subgroups, settings)
 
 
 def left_out(attempts: Attempts, panel: Panel) -> dict[str, str]:
