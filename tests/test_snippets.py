@@ -43,7 +43,7 @@ FEW = {
 @cache
 def small_generator():
     noise = np.random.default_rng(0).integers(0, 256, (16, *SHAPE), dtype=np.uint8)
-    size = NetworkSize(latent_dim=16, channel_base=128, channel_max=8, mapping_layers=1)
+    size = NetworkSize(latent_dim=32, channel_base=128, channel_max=8, mapping_layers=1)
     trainer = lw.StyleGAN2Trainer(size=size, max_iter=1, batch_size=4, features="pixels")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of measures from a few images
@@ -103,10 +103,11 @@ def given(page: str) -> dict:
         names["auditor"] = lw.PrivacyAuditor().fit(X, X_holdout=names["X_out"])
         names["network"], names["patients"] = make_classifier(), np.unique(patient)
         names["train"], names["other"] = np.arange(0, 80, 2), np.arange(1, 80, 2)
-    if page.endswith(("audit.rst", "evaluation.rst", "fidelity.rst")):
+    if page.endswith(("audit.rst", "evaluation.rst", "fidelity.rst", "red_team.rst")):
         names |= released(names)
+        names["network"], names["normalise"] = make_classifier(), nn.Identity()
     if page.endswith("guarantee.rst"):
-        names["W"] = np.random.default_rng(0).normal(size=(2000, 16))
+        names["W"] = np.random.default_rng(0).normal(size=(2000, 32))
         names["y"], names["patient"] = np.arange(2000) % 2, np.arange(2000)
         X, y, patient = names["W"], names["y"], names["patient"]
         site = np.arange(len(X)) < len(X) // 2
@@ -246,6 +247,8 @@ def test_commands_exist_with_their_options(block):
             make_app().parse_args(words[1:], exit_on_error=False, print_error=False)
         elif words[0] == "make":
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif words[0] == "python":
+            assert (ROOT / words[1]).is_file(), line
         else:
             assert words[:2] == ["pip", "install"], line
             for extra in re.findall(r"\[([\w,]+)\]", line):
