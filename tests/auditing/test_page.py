@@ -121,9 +121,13 @@ def test_hostile_names_forge_neither_lines_nor_markup_nor_formulas(tmp_path):
     def feature(X):
         return X.reshape(len(X), -1)
 
-    auditor = PrivacyAuditor({FORGED: feature}, random_state=0)
+    with pytest.raises(ValueError, match="features has a name"):
+        PrivacyAuditor({FORGED: feature}).fit(images(30, 0), X_holdout=images(30, 1))
+    hostile = FORGED.replace("\n", " ")
+    auditor = PrivacyAuditor({hostile: feature}, random_state=0)
     auditor.fit(images(30, 0), X_holdout=images(30, 1))
-    report = audit_stages(auditor, {FORGED: images(9, 2)})[FORGED]
+    report = audit_stages(auditor, {hostile: images(9, 2)})[hostile]
+    report = replace(report, guided_by=(FORGED,))
     lines = [line.strip() for line in str(report).splitlines()]
     assert sum(line.startswith("Audit of") for line in lines) == 1
     facts = ReleaseFacts(name=FORGED, licence="<img src=x>", classes={"</style>": 1})
