@@ -69,7 +69,8 @@ print(data)
 # ----------------
 # ``net/run.toml`` says who the members were, so that the same patients are held out again. k is
 # chosen on the calibration patients. With ``--cache`` the same command goes on from where it
-# stopped: the first run took 13 minutes, a second one two.
+# stopped. These lines are of a run that was stopped after 13 minutes, in its last step, and of the
+# same command given again, which took two more.
 #
 # .. code-block:: text
 #
