@@ -248,7 +248,9 @@ def test_commands_exist_with_their_options(block):
         elif words[0] == "make":
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         elif words[0] == "python":
-            assert (ROOT / words[1]).is_file(), line
+            module = words[1] == "-m"
+            script = f"{words[2].replace('.', '/')}/__main__.py" if module else words[1]
+            assert (ROOT / script).is_file(), line
         else:
             assert words[:2] == ["pip", "install"], line
             for extra in re.findall(r"\[([\w,]+)\]", line):
