@@ -61,6 +61,14 @@ def headline(report: Any) -> Rows:
             share(report.smallest_detectable_leak),
             "a smaller leak may not be found",
         ),
+        *_copies(report),
+        *_distances(report),
+    ]
+
+
+def _copies(report: Any) -> Rows:
+    """What repeats: members' records in the release, and the release's own."""
+    return [
         ("Copies of a member's record", str(report.n_copies), "any copy is a leak"),
         (
             "Equal to a member's record",
@@ -68,7 +76,17 @@ def headline(report: Any) -> Rows:
             "data of few values have some by chance",
         ),
         ("Repeated synthetic records", str(report.n_repeated), "not a leak by themselves"),
-        ("Collision rate", share(report.collision_rate), f"chance is at most {level}"),
+        (
+            "Collision rate",
+            share(report.collision_rate),
+            f"chance is at most {report.settings.fpr:.2%}",
+        ),
+    ]
+
+
+def _distances(report: Any) -> Rows:
+    """How near the nearest member is, to the release and to people who were not members."""
+    return [
         (
             "Mean distance, synthetic records to the nearest member",
             number(report.mean_minimum_distance),
