@@ -40,16 +40,20 @@ class PrivacyStatement:
     loss: PrivacyLoss | None
     voided_by: tuple[str, ...] = ()
     public: tuple[str, ...] = PUBLIC
-    _digest: str = field(default="", repr=False, compare=False)
+    # of the drawn images alone, and with their classes
+    _digests: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def holds(self) -> bool:
         """Whether every attacker is bounded."""
         return self.loss is not None and not self.voided_by
 
-    def is_about(self, X_syn: ArrayLike) -> bool:
-        """Return whether these are the images that were drawn under the guarantee, in any order."""
-        return self.holds and keys_digest(row_keys(X_syn)) == self._digest
+    def is_about(self, X_syn: ArrayLike, y: ArrayLike | None = None) -> bool:
+        """Return whether these images were drawn under the guarantee, in any order.
+
+        With `y`, whether their classes were drawn with them: other labels are not covered.
+        """
+        return self.holds and _digest(X_syn, y) in self._digests
 
     def __str__(self) -> str:
         if not self.holds:
@@ -127,8 +131,20 @@ def draw_release(
     W, y_syn = aggregator.sample(n_samples, contrast=contrast, random_state=random_state)
     position = [name for name, _ in pipeline.steps].index(names[0])
     X_syn = np.asarray(pipeline[position + 1 :].transform(W))
-    statement = replace(privacy_statement(pipeline), _digest=keys_digest(row_keys(X_syn)))
+    statement = replace(
+        privacy_statement(pipeline), _digests=(_digest(X_syn, None), _digest(X_syn, y_syn))
+    )
     return X_syn, y_syn, statement
+
+
+def _digest(X: ArrayLike, y: ArrayLike | None) -> str:
+    keys = row_keys(X)
+    if y is None:
+        return keys_digest(keys)
+    labels = np.asarray(y).tolist()
+    return keys_digest(
+        np.array([key + f" {c}".encode() for key, c in zip(keys.tolist(), labels, strict=True)])
+    )
 
 
 def _reasons(steps: dict[str, Any], loss: PrivacyLoss | None) -> Iterator[str]:

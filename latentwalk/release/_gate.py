@@ -60,15 +60,15 @@ def check_verdict(report: Any, allow: str | None, *, guaranteed: bool = False) -
     return reason
 
 
-def check_guarantee(statement: Any, X_syn: ArrayLike) -> bool:
-    """Return whether a guarantee holds for these images.
+def check_guarantee(statement: Any, X_syn: ArrayLike, y: ArrayLike | None) -> bool:
+    """Return whether a guarantee holds for these images and their labels.
 
     Raises
     ------
     TypeError
         When `statement` is not a PrivacyStatement.
     ValueError
-        When it holds for other images.
+        When it holds for other images or labels.
     """
     if statement is None:
         return False
@@ -79,10 +79,11 @@ def check_guarantee(statement: Any, X_syn: ArrayLike) -> bool:
         )
     if not statement.holds:
         return False
-    if not statement.is_about(X_syn):
+    if not statement.is_about(X_syn, y):
         raise ValueError(
-            "facts.statement holds for other images than X_syn: the guarantee covers exactly what "
-            "draw_release returned with it. Write these images, all of them and unchanged"
+            "facts.statement holds for other images than X_syn, or for other labels than y: the "
+            "guarantee covers exactly what draw_release returned with it. Write this, all of it "
+            "and unchanged"
         )
     return True
 

@@ -138,7 +138,7 @@ def write_release(
     labels = check_labels(y, groups, len(X), least_group(pipeline))
     labels = name_classes(labels, class_names)
     told = check_facts(facts)
-    guaranteed = check_guarantee(told.statement, X_syn)
+    guaranteed = check_guarantee(told.statement, X_syn, y)
     allowed = check_verdict(report, allow, guaranteed=guaranteed)
     check_audited(report, X_syn, X)
     if layout not in LAYOUTS:

@@ -128,6 +128,15 @@ def test_a_guarantee_covers_no_other_images(drawn, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_guarantee_covers_no_other_labels(drawn, tmp_path):
+    """The labels of the real rows are as private as their images."""
+    pipe, X_syn, y_syn, statement = drawn
+    facts = ReleaseFacts(statement=statement)
+    assert statement.is_about(X_syn[::-1], y_syn[::-1])
+    with pytest.raises(ValueError, match="or for other labels than y"):
+        write_release(tmp_path / "r", X_syn, 1 - y_syn, pipeline=pipe, facts=facts)
+
+
 def test_a_void_guarantee_lets_nothing_pass(drawn, tmp_path):
     pipe, X_syn, _, _ = drawn
     plain = make_pipeline(pipe[0].generator, KSameAggregator())
