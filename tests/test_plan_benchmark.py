@@ -1,5 +1,6 @@
 """The benchmark of the paper's claims, on the images of a random decoder."""
 
+import latentwalk as lw
 import numpy as np
 import pytest
 from benchmarks.plan import releases
@@ -7,7 +8,7 @@ from benchmarks.plan.__main__ import parse, result_path, run, table
 from benchmarks.plan.measures import Judge
 from benchmarks.plan.releases import GUIDED, WITH_K, walk
 from benchmarks.plan.remedies import member_ratio, spread_points, to_shell
-from benchmarks.plan.study import Cohort, Study
+from benchmarks.plan.study import Cohort, Design, Study
 from latentwalk import Generator
 from latentwalk.utils import to_bytes
 
@@ -71,25 +72,38 @@ def test_exchangeable_points_have_a_lower_member_ratio(study, monkeypatch):
 
 def test_a_run_goes_on_where_it_stopped_and_ends_in_a_table(study, tmp_path, monkeypatch):
     names = ["real members", "straight walk"]
-    args = parse(
-        [
-            "--data",
-            "-",
-            "--generator",
-            "-",
-            "--out",
-            str(tmp_path),
-            "--k",
-            "5",
-            "--releases",
-            *names,
-        ]
-    )
+    args = parse(["--data", "-", "--k", "5", "--seeds", "0", "1", "--releases", *names])
     judge = Judge(study)
-    rows = run(args, study, judge)
-    assert result_path(args, "straight walk", 5, 0).exists()
+    rows = run(args, tmp_path, study, judge)
+    assert result_path(args, tmp_path, "straight walk", 5, 1).exists()
     monkeypatch.setattr(judge, "measure", None)  # nothing is measured twice
-    assert run(args, study, judge) == rows
+    assert run(args, tmp_path, study, judge) == rows
     lines = table(rows)
     assert [line.split("  ")[0] for line in lines[1:]] == names
-    assert rows[0][3]["verdict"] == "LEAK"
+    assert "2 LEAK" in lines[1]
+
+
+def test_a_given_network_is_refused_for_several_splits(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--data", "-", "--splits", "0", "1"])
+    assert "--train-on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("trained_on", "seen"), [("members", 40), ("public", 16)])
+def test_the_network_of_a_split_is_trained_on_what_is_asked(
+    trained_on, seen, tmp_path, monkeypatch
+):
+    fitted = []
+
+    def fit(self, X):
+        fitted.append(len(X))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lw.StyleGAN2Trainer, "fit", fit)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (80, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(80) % 2)
+    asked = Design(trained_on=trained_on, shares=(0.5, 0.2, 0.1, 0.2))
+    with pytest.raises(KeyboardInterrupt):
+        asked.study(tmp_path / "images.npz", tmp_path / "out", 0)
+    assert fitted == [seen]

@@ -74,6 +74,15 @@ def guided(study, k, seed, **settings):
     return decode(study, latents), members.y
 
 
+def guaranteed(study, k, seed, *, mu):
+    """Draws under a guarantee, which holds if the network never saw a member."""
+    members, generator = study.members, study.generator
+    aggregator = lw.DPKSameAggregator(generator, mu=mu, classes=np.unique(members.y))
+    aggregator.fit(study.W, members.y, groups=members.groups)
+    latents, labels = aggregator.sample(len(members.y), random_state=seed)
+    return decode(study, latents), labels
+
+
 def group(study, k, seed):
     members = study.members
     return lw.KSameAggregator(k=k, random_state=seed).fit(study.W, members.y, groups=members.groups)
@@ -83,7 +92,13 @@ def decode(study, latents):
     return lw.GANDecoder(study.generator).fit(study.W).transform(latents)
 
 
-WITHOUT_K = {"real members": real, "inversions": inversions, "generator samples": samples}
+WITHOUT_K = {
+    "real members": real,
+    "inversions": inversions,
+    "generator samples": samples,
+    "guarantee, mu 0.68": partial(guaranteed, mu=0.68),
+    "guarantee, mu 1": partial(guaranteed, mu=1.0),
+}
 WITH_K = {
     "k-same alone": averages,
     "straight walk": walk,
@@ -93,6 +108,8 @@ WITH_K = {
     "walk on the shell": partial(walk, shell=True),
     "around prototypes": around,
     "any pair": partial(walk, place=pair_points),
+    "any pair on the shell": partial(walk, place=pair_points, shell=True),
+    "any pair, shell, exch.": partial(walk, place=pair_points, shell=True, exchangeable=True),
     **{name: partial(guided, **settings) for name, settings in WALKS.items()},
 }
 GUIDED = tuple(WALKS)

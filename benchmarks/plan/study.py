@@ -36,24 +36,62 @@ class Study:
     W_public: np.ndarray
 
 
-def load_study(data, generator, folder, *, per_patient=20, max_iter=20, split_seed=0):
-    """Split by patient, invert members and public images; inversions are kept in `folder`."""
-    generator = lw.load_generator(generator)
-    X, y, groups = load_npz(data, generator.image_shape[-1])
-    split = lw.split_patients(X, y, groups, random_state=split_seed)
-    rng = np.random.default_rng(0)
-    cohorts = [
-        take(X, y, groups, at_most(rng.permutation(rows), groups, per_patient))
-        for rows in (split.members, split.calibration, split.reference, split.audit)
-    ]
-    return Study(generator, *cohorts, *invert(generator, cohorts[:2], Path(folder), max_iter))
+@dataclass(frozen=True)
+class Design:
+    """How images are split, what the generator is trained on, and how long.
+
+    A given network is used as it is. Without one, one is trained on the `trained_on` of the split.
+    """
+
+    network: str | None = None
+    trained_on: str = "members"
+    max_iter: int = 4000
+    shares: tuple[float, float, float, float] = (0.5, 0.1, 0.1, 0.3)
+    per_patient: int = 20
+    inversion_steps: int = 20
+    size: int | None = None
+
+    def study(self, data, folder, seed):
+        """Split by patient, train the network, invert members and public images.
+
+        Network and inversions are kept in `folder`.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        generator = None if self.network is None else lw.load_generator(self.network)
+        X, y, groups = load_npz(data, self.size if generator is None else generator.image_shape[-1])
+        split = lw.split_patients(X, y, groups, shares=self.shares, random_state=seed)
+        rng = np.random.default_rng(seed)
+        members, public, reference, holdout = (
+            take(X, y, groups, at_most(rng.permutation(rows), groups, self.per_patient))
+            for rows in split
+        )
+        if generator is None:
+            seen = members if self.trained_on == "members" else public
+            generator = train(seen, folder, self.max_iter, seed)
+        latents = invert(generator, (members, public), folder, self.inversion_steps)
+        return Study(generator, members, public, reference, holdout, *latents)
+
+
+def train(cohort, folder, max_iter, seed):
+    """The network of a cohort, without classes; kept in `folder`, as is a stopped training."""
+    path = folder / "network.safetensors"
+    if not path.exists():
+        lw.StyleGAN2Trainer(
+            size="small",
+            batch_size=16,
+            max_iter=max_iter,
+            checkpoint=folder / "training",
+            random_state=seed,
+            verbose=True,
+        ).fit(cohort.X).generator_.save(path)
+    return lw.load_generator(path)
 
 
 def invert(generator, cohorts, folder, max_iter):
-    """Latents of members and public images, kept in `folder`."""
+    """Latents of cohorts of members and public images, kept in `folder`."""
     paths = [folder / f"inversions_{name}.npy" for name in ("members", "public")]
     if not all(path.exists() for path in paths):
-        folder.mkdir(parents=True, exist_ok=True)
         inverter = lw.GANInverter(generator, loss="lpips", max_iter=max_iter, random_state=0)
         np.save(paths[0], inverter.fit_transform(cohorts[0].X))
         np.save(paths[1], inverter.transform(cohorts[1].X))
