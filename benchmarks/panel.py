@@ -10,6 +10,9 @@ what the quick and the full panel say. level: releases that leak nothing: the sh
 reject, whose bound on exposed members is over zero, that find a copy, whose controls fire. power:
 runs that find noisy copies of 1 % of the members. time: CPU seconds against an audit of the nearest
 distances alone, for 1,000 members, 600 held-out and 1,000 synthetic images of 64 pixels.
+
+With --out every row is written as a line of JSON when it is done. The rows that are in the file
+already are printed and not computed again: a run that was killed goes on with the same command.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ from latentwalk import PrivacyAuditor
 from latentwalk.auditing import Panel
 from latentwalk.datasets import fetch_dermoscopy
 from latentwalk.metrics import Verdict
+from scipy.stats import binomtest
 
 import red_team
 from common import load_npz, resize
@@ -33,40 +38,52 @@ from common import load_npz, resize
 PANELS = ("quick", "full")
 PARTS = ("redteam", "level", "power", "time")
 Row = dict[str, Any]
+Task = tuple[Row, Callable[[], Row]]  # what names a row, and what computes the rest of it
 # what an audit was before there were panels: one distance in each space as it is
 ONE_DISTANCE = Panel("one distance", (), ("nearest",), ("nearest",), is_closed=True, is_plain=True)
 
 
-def redteam(arguments: argparse.Namespace) -> Iterator[Row]:
+def redteam(arguments: argparse.Namespace) -> Iterator[Task]:
     """A row for each release and panel."""
     fitted: dict[tuple[int, str], PrivacyAuditor] = {}
     for sets, attacked in attacked_releases(arguments):
         if not any(part in attacked.name for part in arguments.only):
             continue
         for panel in arguments.panels:
-            auditor = fitted.get((id(sets), panel)) or sets.auditor(panel, arguments.features)
-            fitted = {key: one for key, one in fitted.items() if key[0] == id(sets)}
-            fitted[id(sets), panel] = auditor
-            begun = time.process_time()
-            report = auditor.audit(attacked.release)
-            rate = report.n_copies / attacked.n_copies if attacked.n_copies else report.tpr.value
-            found = report.verdict in (Verdict.LEAK, Verdict.SIGNAL)
-            yield {
-                "release": attacked.name,
-                "named attacker": attacked.attacker,
-                "its rate": attacked.rate,
-                "panel": panel,
-                "verdict": str(report.verdict),
-                "exposed": report.n_exposed_lower,
-                "copies": report.n_copies,
-                "rate": rate,
-                "rate low": report.tpr.low,
-                "AUC": report.auc.value,
-                "p": report.p_value,
-                "found by": report.headline.title,
-                "reached": bool(found and rate >= attacked.rate / 2),
-                "seconds": time.process_time() - begun,
-            }
+            name = {"release": attacked.name, "panel": panel}
+            yield name, partial(attack, sets, attacked, panel, arguments.features, fitted)
+
+
+def attack(
+    sets: red_team.Sets,
+    attacked: red_team.Attacked,
+    panel: str,
+    features: str,
+    fitted: dict[tuple[int, str], PrivacyAuditor],
+) -> Row:
+    """What a panel finds in a release; auditors of other sets are forgotten."""
+    auditor = fitted.get((id(sets), panel)) or sets.auditor(panel, features)
+    for key in [key for key in fitted if key[0] != id(sets)]:
+        del fitted[key]
+    fitted[id(sets), panel] = auditor
+    begun = time.process_time()
+    report = auditor.audit(attacked.release)
+    rate = report.n_copies / attacked.n_copies if attacked.n_copies else report.tpr.value
+    found = report.verdict in (Verdict.LEAK, Verdict.SIGNAL)
+    return {
+        "named attacker": attacked.attacker,
+        "its rate": attacked.rate,
+        "verdict": str(report.verdict),
+        "exposed": report.n_exposed_lower,
+        "copies": report.n_copies,
+        "rate": rate,
+        "rate low": report.tpr.low,
+        "AUC": report.auc.value,
+        "p": report.p_value,
+        "found by": report.headline.title,
+        "reached": bool(found and rate >= attacked.rate / 2),
+        "seconds": time.process_time() - begun,
+    }
 
 
 def attacked_releases(
@@ -128,46 +145,53 @@ def leak_free(kind: str, run: int) -> tuple[dict[str, Any], np.ndarray]:
     return sets, release(rng, n)
 
 
-def level(arguments: argparse.Namespace) -> Iterator[Row]:
+def level(arguments: argparse.Namespace) -> Iterator[Task]:
     """A row for each kind of release that leaks nothing, and each panel."""
     for panel in arguments.panels:
         for kind in arguments.kinds or LEAK_FREE:
-            found = []
-            for run in range(arguments.runs):
-                sets, release = leak_free(kind, run)
-                auditor = PrivacyAuditor(panel=panel, random_state=run).fit(**sets)
-                report = auditor.audit(release)
-                fired = any(not control.passed for control in auditor.controls_)
-                over = report.n_exposed_lower > 0
-                found.append((report.p_value <= 0.05, over, report.n_copies > 0, fired))
-            shares = np.mean(found, axis=0).tolist()
-            names = ("rejects", "bound over", "copies", "controls fire")
-            yield {"kind": kind, "panel": panel, **dict(zip(names, shares, strict=True))} | {
-                "runs": arguments.runs
-            }
+            name = {"kind": kind, "panel": panel, "runs": arguments.runs}
+            yield name, partial(false_alarms, kind, panel, arguments.runs)
 
 
-def power(arguments: argparse.Namespace) -> Iterator[Row]:
+def false_alarms(kind: str, panel: str, runs: int) -> Row:
+    """Shares of runs, and a 95 % interval of the share that rejects."""
+    found = []
+    for run in range(runs):
+        sets, release = leak_free(kind, run)
+        auditor = PrivacyAuditor(panel=panel, random_state=run).fit(**sets)
+        report = auditor.audit(release)
+        fired = any(not control.passed for control in auditor.controls_)
+        over = report.n_exposed_lower > 0
+        found.append((report.p_value <= 0.05, over, report.n_copies > 0, fired))
+    names = ("rejects", "bound over", "copies", "controls fire")
+    shares = dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
+    rejects = binomtest(int(np.sum(found, axis=0)[0]), runs).proportion_ci()
+    return shares | {"low": float(rejects.low), "high": float(rejects.high)}
+
+
+def power(arguments: argparse.Namespace) -> Iterator[Task]:
     """A row for each panel: noisy copies of 10 of 1,000 members among 1,000 records."""
     runs = min(arguments.runs, 20)
     for panel in arguments.panels:
-        found = []
-        for run in range(runs):
-            rng = np.random.default_rng([9, run])
-            members, holdout, release = (normal(rng, 1000, 8) for _ in range(3))
-            release[:10] = members[:10] + 0.02 * rng.normal(size=(10, 8))
-            auditor = PrivacyAuditor(panel=panel, random_state=run)
-            report = auditor.fit(members, X_holdout=holdout).audit(release)
-            word = report.verdict in (Verdict.LEAK, Verdict.SIGNAL)
-            found.append((word, report.p_value <= 0.05, report.n_exposed_lower))
-        shares = np.mean(found, axis=0).tolist()
-        yield {"panel": panel, "LEAK or SIGNAL": shares[0], "rejects": shares[1]} | {
-            "mean bound": shares[2],
-            "runs": runs,
-        }
+        yield {"panel": panel, "runs": runs}, partial(noisy_copies, panel, runs)
 
 
-def timed(arguments: argparse.Namespace) -> Iterator[Row]:
+def noisy_copies(panel: str, runs: int) -> Row:
+    """Shares of runs that find them, and the mean bound on exposed members."""
+    found = []
+    for run in range(runs):
+        rng = np.random.default_rng([9, run])
+        members, holdout, release = (normal(rng, 1000, 8) for _ in range(3))
+        release[:10] = members[:10] + 0.02 * rng.normal(size=(10, 8))
+        auditor = PrivacyAuditor(panel=panel, random_state=run)
+        report = auditor.fit(members, X_holdout=holdout).audit(release)
+        word = report.verdict in (Verdict.LEAK, Verdict.SIGNAL)
+        found.append((word, report.p_value <= 0.05, report.n_exposed_lower))
+    names = ("LEAK or SIGNAL", "rejects", "mean bound")
+    return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
+
+
+def timed(arguments: argparse.Namespace) -> Iterator[Task]:
     """CPU seconds of fit and audit, and their ratio to those of one distance."""
     images = square(arguments.data, 64)
     rng = np.random.default_rng(0)
@@ -175,22 +199,27 @@ def timed(arguments: argparse.Namespace) -> Iterator[Row]:
     tiled = images[np.arange(2600) % len(images)]
     moved = np.roll(tiled, 3, axis=3) + rng.integers(-9, 9, tiled.shape)
     rows = np.where(np.arange(2600)[:, None, None, None] < len(images), tiled, moved)
-    rows = np.clip(rows, 0, 255).astype(np.uint8)
-    members, holdout, release = np.split(rows, (1000, 1600))
-    base = None
-    PrivacyAuditor(["pixels", "lpips"]).fit(members[:60], X_holdout=holdout[:60])  # loads LPIPS
-    for panel in (ONE_DISTANCE, *arguments.panels):
-        auditor = PrivacyAuditor(["pixels", "lpips"], panel=panel, random_state=0)
-        begun = time.process_time()
-        auditor.fit(members, X_holdout=holdout)
-        fitted = time.process_time()
-        auditor.audit(release)
-        ended = time.process_time()
-        base = base or ended - begun
-        name = panel if isinstance(panel, str) else panel.name
-        yield {"panel": name, "fit": fitted - begun, "audit": ended - fitted} | {
-            "ratio": (ended - begun) / base
-        }
+    sets = np.split(np.clip(rows, 0, 255).astype(np.uint8), (1000, 1600))
+    PrivacyAuditor(["pixels", "lpips"]).fit(sets[0][:60], X_holdout=sets[1][:60])  # loads LPIPS
+    base = cache(lambda: cpu_seconds(ONE_DISTANCE, sets))
+    yield {"panel": ONE_DISTANCE.name}, lambda: timing(base(), base())
+    for panel in arguments.panels:
+        yield {"panel": panel}, lambda panel=panel: timing(cpu_seconds(panel, sets), base())
+
+
+def cpu_seconds(panel: str | Panel, sets: list[np.ndarray]) -> tuple[float, float]:
+    """CPU seconds of fit and of audit."""
+    members, holdout, release = sets
+    auditor = PrivacyAuditor(["pixels", "lpips"], panel=panel, random_state=0)
+    begun = time.process_time()
+    auditor.fit(members, X_holdout=holdout)
+    fitted = time.process_time()
+    auditor.audit(release)
+    return fitted - begun, time.process_time() - fitted
+
+
+def timing(found: tuple[float, float], base: tuple[float, float]) -> Row:
+    return {"fit": found[0], "audit": found[1], "ratio": sum(found) / sum(base)}
 
 
 def square(data: str | None, size: int) -> np.ndarray:
@@ -199,19 +228,27 @@ def square(data: str | None, size: int) -> np.ndarray:
     return resize(fetch_dermoscopy().images, size)
 
 
-def show(rows: Iterator[Row]) -> list[Row]:
-    """Print rows as they come."""
-    kept: list[Row] = []
-    for row in rows:
+def show(part: str, tasks: Iterator[Task], out: Path | None) -> None:
+    """Print rows as they come, and add them to the file; what is there is not computed again."""
+    is_first, done = True, {}
+    if out is not None and out.exists():
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        done = {json.dumps(row["name"]): row["found"] for row in rows if row["part"] == part}
+    for name, compute in tasks:
+        key = json.dumps(name)
+        found = done[key] if key in done else compute()
+        if out is not None and key not in done:
+            with out.open("a") as file:
+                file.write(json.dumps({"part": part, "name": name, "found": found}) + "\n")
+        row = name | found
         widths = {name: max(len(name), 28 if isinstance(v, str) else 8) for name, v in row.items()}
-        if not kept:
+        if is_first:
             print("  ".join(f"{name:{widths[name]}}" for name in row))
         cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
         print(
             "  ".join(f"{c:{w}}" for c, w in zip(cells, widths.values(), strict=True)), flush=True
         )
-        kept.append(row)
-    return kept
+        is_first = False
 
 
 def main() -> None:
@@ -226,14 +263,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="releases with this in their name")
     parser.add_argument("--runs", type=int, default=200, help="of each leak-free kind")
     parser.add_argument("--kinds", choices=LEAK_FREE, nargs="+", help="only these leak-free kinds")
-    parser.add_argument("--out", type=Path, help="a JSON file for the rows")
+    parser.add_argument("--out", type=Path, help="a file for the rows, JSON lines")
     arguments = parser.parse_args()
     if arguments.network is not None and arguments.data is None:
         parser.error("--network needs --data, the images that it was trained on")
     parts = {"redteam": redteam, "level": level, "power": power, "time": timed}
-    found = {part: show(parts[part](arguments)) for part in arguments.part}
-    if arguments.out is not None:
-        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    for part in arguments.part:
+        show(part, parts[part](arguments), arguments.out)
 
 
 if __name__ == "__main__":
