@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import Parameter
 
-from latentwalk.cli._options import CommonOptions, natural_size, subjects_of
+from latentwalk.cli._options import CommonOptions, column_of, natural_size
 from latentwalk.cli._outcome import Outcome, code_of
 from latentwalk.datasets import load_image_folder
 
@@ -22,6 +24,10 @@ def audit(
     synthetic: Path,
     reference: Path | None = None,
     groups: Path | None = None,
+    by: Names = (),
+    attributes: Names = (),
+    synthetic_table: Path | None = None,
+    panel: Literal["quick", "full"] = "quick",
     size: int | None = None,
     features: Names = ("pixels",),
     guided_by: Names = (),
@@ -50,6 +56,17 @@ def audit(
     groups : Path
         CSV file with the columns file and subject: the patient of each real image. Without it every
         image is its own patient: do so only if that is true.
+    by : tuple of str
+        Columns of --groups, such as sex. The audit is made within each of their values too. Give it
+        once for each.
+    attributes : tuple of str
+        Columns that --groups and --synthetic-table both have, such as label: is a member's value
+        easier to guess from the synthetic images than another patient's? Give it once for each.
+    synthetic_table : Path
+        CSV file with the column file and those of --attributes: the values of the synthetic images,
+        such as labels.csv of a release.
+    panel : str
+        quick: the attacks that find most for their time. full: all of them, which takes minutes.
     size : int
         Height and width that all images are resized to. The default is that of the synthetic ones.
     features : tuple of str
@@ -70,20 +87,58 @@ def audit(
     files = {name: load_image_folder(f, size=size).images for name, f in real.items()}
     files["X_syn"] = load_image_folder(synthetic, size=size).images
     sets = _alike(files)
-    subjects: dict[str, Any] = {}
-    if groups is not None:
-        for name, folder in real.items():
-            argument = name.replace("X", "groups", 1)
-            subjects[argument] = subjects_of(files[name].paths, folder, groups)
+    tables = _Tables(groups, synthetic_table, real | {"X_syn": synthetic}, files)
+    asked = {"by": tables.by(by), "attributes": tables.attributes(attributes)}
     X_syn, X = sets.pop("X_syn"), sets.pop("X")
-    auditor = PrivacyAuditor(list(features), random_state=common.seed)
-    auditor.fit(X, **sets, **subjects)
-    report = auditor.audit(X_syn, guided_by=guided_by)
+    auditor = PrivacyAuditor(list(features), panel=panel, random_state=common.seed)
+    auditor.fit(X, **sets, **tables.subjects(real))
+    report = auditor.audit(X_syn, guided_by=guided_by, **asked)
     if out is not None:
         matches = auditor.nearest_matches(X_syn, X)
         report.to_html(out / "report.html", edition="internal", matches=matches)
         report.to_json(out / "report.json")
     return Outcome(str(report), report.to_dict(), code_of(report.verdict), out)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the tables say of the images of each folder, by the auditor's names of the sets."""
+
+    real: Path | None
+    synthetic: Path | None
+    folders: dict[str, Path]
+    files: dict[str, Any]
+
+    def subjects(self, names: Iterable[str]) -> dict[str, Any]:
+        """The patients, as arguments of `fit`."""
+        if self.real is None:
+            return {}
+        return {name.replace("X", "groups", 1): self._column(name, "subject") for name in names}
+
+    def by(self, columns: Names) -> dict[str, tuple[Any, ...]]:
+        """Values of members and held-out images."""
+        return {column: self._real_columns(column, "--by") for column in columns}
+
+    def attributes(self, columns: Names) -> dict[str, tuple[Any, ...]]:
+        """Values of synthetic images, members and held-out images."""
+        if columns and self.synthetic is None:
+            raise ValueError("--attributes needs --synthetic-table, the values of the images there")
+        return {
+            column: (self._column("X_syn", column), *self._real_columns(column, "--attributes"))
+            for column in columns
+        }
+
+    def _real_columns(self, column: str, option: str) -> tuple[Any, ...]:
+        if self.real is None:
+            raise ValueError(f"{option} names columns of --groups; give that table")
+        return tuple(self._column(name, column) for name in ("X", "X_holdout"))
+
+    def _column(self, name: str, column: str) -> Any:
+        option, table = "--groups", self.real
+        if name == "X_syn":
+            option, table = "--synthetic-table", self.synthetic
+        assert table is not None
+        return column_of(self.files[name].paths, self.folders[name], table, column, option)
 
 
 def _alike(files: dict[str, Any]) -> dict[str, np.ndarray]:

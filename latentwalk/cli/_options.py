@@ -105,8 +105,10 @@ def natural_size(folder: Path) -> int:
     raise ValueError("no image tells its size; pass --size")
 
 
-def subjects_of(paths: Sequence[Path], folder: Path, table: Path) -> NDArray[np.str_]:
-    """Return the patient of each image, by a CSV file with the columns file and subject.
+def column_of(
+    paths: Sequence[Path], folder: Path, table: Path, column: str, option: str = "--groups"
+) -> NDArray[np.str_]:
+    """Return the value of each image in a column of a CSV file, such as its patient.
 
     A file is named by its path in the folder, or by its name with or without the suffix.
 
@@ -117,13 +119,15 @@ def subjects_of(paths: Sequence[Path], folder: Path, table: Path) -> NDArray[np.
     """
     with table.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        if not {"file", "subject"} <= set(reader.fieldnames or ()):
-            raise ValueError("--groups expects a CSV file with the columns file and subject")
-        known = {row["file"].strip(): row["subject"].strip() for row in reader}
+        if not {"file", column} <= set(reader.fieldnames or ()):
+            raise ValueError(f"{option} expects a CSV file with the columns file and {column}")
+        known = {row["file"].strip(): row[column].strip() for row in reader}
     found = [_look_up(known, path, folder) for path in paths]
-    n_missing = sum(subject is None for subject in found)
+    n_missing = sum(value is None for value in found)
     if n_missing:
-        raise ValueError(f"--groups has no row for {n_missing} of {len(paths)} images of a folder")
+        raise ValueError(
+            f"{option} has no {column} for {n_missing} of {len(paths)} images of a folder"
+        )
     return np.array(found)
 
 

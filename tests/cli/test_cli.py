@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -79,7 +80,41 @@ def test_patients_come_from_a_table(folders, tmp_path, capsys):
     assert "p1" not in shown.err
     table.write_text("file,subject\n000,p0\n")
     assert main(audit_words(folders, "noise", f"--groups={table}")) == 3
-    assert "--groups has no row for 39 of 40 images" in capsys.readouterr().err
+    assert "--groups has no subject for 39 of 40 images" in capsys.readouterr().err
+
+
+def test_subgroups_and_attributes_come_from_the_tables(folders, tmp_path, capsys):
+    real, synthetic = tmp_path / "real.csv", tmp_path / "synthetic.csv"
+    sets = {"members": range(40), "other": range(40, 80)}
+    # the held-out images under names of their own
+    other = write_folder(tmp_path / "other", [])
+    for row in range(40):
+        shutil.copy(folders["holdout"] / f"{row:03}.png", other / f"{row + 40:03}.png")
+    lines = [f"{row:03},p{row},{'fm'[row % 2]},{row % 2}" for rows in sets.values() for row in rows]
+    real.write_text("\n".join(["file,subject,sex,label", *lines]))
+    synthetic.write_text("\n".join(["file,label", *(f"{row:03},{row % 2}" for row in range(40))]))
+    words = audit_words({**folders, "holdout": other}, "near", f"--groups={real}", "--json")
+    asked = ["--by=sex", "--by=label", "--attributes=label", f"--synthetic-table={synthetic}"]
+    assert main([*words, *asked]) == 2
+    found = json.loads(capsys.readouterr().out)
+    groups = [(group["by"], group["value"], group["n_members"]) for group in found["subgroups"]]
+    assert groups == [("sex", "f", 20), ("sex", "m", 20), ("label", "0", 20), ("label", "1", 20)]
+    assert found["attributes"][0]["name"] == "label"
+    assert found["attributes"][0]["members_right"] == 1.0
+    for wrong, problem in (
+        (["--by=age"], "columns file and age"),
+        (["--attributes=label"], "--attributes needs --synthetic-table"),
+        (["--attributes=sex", f"--synthetic-table={synthetic}"], "--synthetic-table expects"),
+    ):
+        assert main([*words, *wrong]) == 3
+        assert problem in capsys.readouterr().err
+    assert main(audit_words(folders, "near", "--by=sex")) == 3
+    assert "--by names columns of --groups" in capsys.readouterr().err
+
+
+def test_the_full_panel_can_be_asked_for(folders, capsys):
+    assert main(audit_words(folders, "near", "--panel=full", "--json")) == 2
+    assert json.loads(capsys.readouterr().out)["panel"] == "full"
 
 
 def test_a_run_is_repeated_from_its_toml(folders, tmp_path, capsys):
