@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -17,7 +16,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._attacks._panels import PANELS, Panel, resolve_panel
-from latentwalk.auditing._attributes import Attributes, check_attributes, disclose
+from latentwalk.auditing._attributes import Attributes
+from latentwalk.auditing._audit import audit_release, check_inquiry
 from latentwalk.auditing._checks import (
     check_apart,
     check_like,
@@ -26,10 +26,7 @@ from latentwalk.auditing._checks import (
     check_subjects,
 )
 from latentwalk.auditing._cohorts import gather_cohorts
-from latentwalk.auditing._conclude import Findings, conclude, find, left_out
 from latentwalk.auditing._controls import run_controls
-from latentwalk.auditing._nearness import NearnessReader, chunk_length, read_chunks
-from latentwalk.auditing._panel import PanelRun, check_named, reads_by_parts
 from latentwalk.auditing._per_record import (
     COLUMNS,
     Column,
@@ -39,13 +36,12 @@ from latentwalk.auditing._per_record import (
     member_table,
     row_table,
 )
-from latentwalk.auditing._recognise import recognise
 from latentwalk.auditing._report import AuditReport
-from latentwalk.auditing._results import AuditSettings, Recognition
-from latentwalk.auditing._sights import open_sights
-from latentwalk.auditing._spaces import check_guided_by, find_guided, resolve_spaces
-from latentwalk.auditing._subgroups import By, check_by, measure_subgroups
+from latentwalk.auditing._results import AuditSettings
+from latentwalk.auditing._spaces import resolve_spaces
+from latentwalk.auditing._subgroups import By
 from latentwalk.metrics import row_keys
+from latentwalk.utils import timed
 
 
 def _can_predict(estimator: Any) -> bool:
@@ -88,6 +84,8 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         The false-positive rate at which the true-positive rate is given.
     random_state : int, RandomState or None, default=None
         Seeds draws and permutations.
+    verbose : bool or int, default=False
+        Whether to print a line for each set, each view and each further step, with its time.
 
     Attributes
     ----------
@@ -128,6 +126,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         "tolerance": [Interval(Real, 0, 1, closed="left")],
         "fpr": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -139,6 +138,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         tolerance: float = 0.05,
         fpr: float = 0.01,
         random_state: Any = None,
+        verbose: bool | int = False,
     ) -> None:
         self.features = features
         self.panel = panel
@@ -146,6 +146,7 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         self.tolerance = tolerance
         self.fpr = fpr
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -206,8 +207,10 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         check_apart(keys)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         spaces = resolve_spaces(self.features, X.shape[1:])
-        self.cohorts_ = gather_cohorts(records, codes, keys, spaces, seed)
-        self.controls_ = run_controls(self.cohorts_, resolve_panel(self.panel), self._settings())
+        self.cohorts_ = gather_cohorts(records, codes, keys, spaces, seed, verbose=self.verbose)
+        with timed("PrivacyAuditor", "controls", verbose=self.verbose):
+            panel = resolve_panel(self.panel)
+            self.controls_ = run_controls(self.cohorts_, panel, self._settings())
         return self
 
     def audit(
@@ -262,33 +265,25 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X_syn = check_records(self, X_syn, reset=False, name="X_syn")
-        cohorts, names = self.cohorts_, list(self.cohorts_.spaces)
-        guided = find_guided(pipeline, cohorts.spaces, check_guided_by(guided_by, names))
-        settings, panel = self._settings(), resolve_panel(self.panel)
-        known = knowledge or AttackerKnowledge()
-        named = check_named(attacks, cohorts, known)
-        subgroups = check_by(by or {}, cohorts)
-        disclosed = check_attributes(attributes or {}, cohorts, len(X_syn))
-        reader, run, width = NearnessReader(cohorts), None, 0
-        if cohorts.holdout is not None:
-            width = cohorts.width if reads_by_parts(panel, named) else 0
-            n_chunks = -(-len(X_syn) // chunk_length(X_syn, width))
-            run = PanelRun(cohorts, open_sights(cohorts, panel), panel, known, n_chunks, named)
-        for chunk in read_chunks(cohorts.spaces, X_syn, width):
-            reader.read(chunk)
-            if run is not None:
-                run.read(chunk.records, chunk.features)
-        near, findings, not_run = reader.finish(), Findings(), {}
-        if run is not None:
-            attempts = run.finish(settings)
-            findings = replace(
-                find(cohorts, near, attempts, guided, settings),
-                subgroups=measure_subgroups(cohorts, attempts, subgroups, settings),
-                attributes=disclose(cohorts, X_syn, disclosed, settings),
-                recognition=self._recognition(panel),
-            )
-            not_run = left_out(attempts, panel)
-        return conclude(cohorts, near, findings, self.controls_, guided, panel, not_run, settings)
+        inquiry = check_inquiry(
+            self.cohorts_,
+            len(X_syn),
+            pipeline=pipeline,
+            guided_by=guided_by,
+            attacks=attacks,
+            knowledge=knowledge,
+            by=by,
+            attributes=attributes,
+        )
+        return audit_release(
+            self.cohorts_,
+            self.controls_,
+            X_syn,
+            inquiry,
+            resolve_panel(self.panel),
+            self._settings(),
+            verbose=self.verbose,
+        )
 
     def transform(self, X_syn: ArrayLike) -> NDArray[np.float64]:
         """Return a table with a row for each synthetic record. It must never be released.
@@ -443,14 +438,6 @@ class PrivacyAuditor(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(COLUMNS, dtype=object)
-
-    def _recognition(self, panel: Panel) -> tuple[Recognition, ...]:
-        """The strength of the views; no release is needed for it, so it is measured once."""
-        cache, key = self.cohorts_.cache, ("recognition", panel)
-        if key not in cache:
-            cache[key] = recognise(self.cohorts_, open_sights(self.cohorts_, panel))
-        found: tuple[Recognition, ...] = cache[key]
-        return found
 
     def _settings(self) -> AuditSettings:
         return AuditSettings(self.alpha, self.fpr, self.tolerance)

@@ -14,6 +14,7 @@ from latentwalk.auditing._results import AuditSets
 from latentwalk.auditing._spaces import check_not_constant, extract
 from latentwalk.metrics import exposure
 from latentwalk.neighbors import ExactNeighbors
+from latentwalk.utils import timed
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # of members, of held-out subjects
 
@@ -165,11 +166,14 @@ def gather_cohorts(
     keys: dict[str, NDArray[np.bytes_]],
     spaces: dict[str, Any],
     seed: int,
+    *,
+    verbose: bool | int = False,
 ) -> Cohorts:
     """Make the features of checked records, by the names "X", "X_holdout" and "X_reference"."""
 
     def cohort(name: str) -> Cohort:
-        features = extract(spaces, records[name], name)
+        with timed("PrivacyAuditor", f"features of {name}", verbose=verbose):
+            features = extract(spaces, records[name], name)
         check_not_constant(features, name)
         return Cohort(features, codes[name], keys[name])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -26,6 +27,7 @@ from latentwalk.auditing._sights import (
     score_subjects,
 )
 from latentwalk.metrics import JointTest, joint_test
+from latentwalk.utils import timed
 
 SUBJECTS, RECORDS, ALL = "groups_reference", "records", "all views"
 LEARNED = "learned from all"
@@ -70,8 +72,9 @@ class PanelRun:
         knowledge: AttackerKnowledge,
         n_chunks: int,
         named: Sequence[str] = (),
+        verbose: bool | int = False,
     ) -> None:
-        self.cohorts, self.sights, self.panel = cohorts, sights, panel
+        self.cohorts, self.sights, self.panel, self.verbose = cohorts, sights, panel, verbose
         self.knowledge, self.n_chunks, self.named = knowledge, n_chunks, named
         self.not_run = {n: why for n in ATTACKS if (why := missing(n, cohorts, knowledge))}
         self._rows: dict[str, list[NDArray[Any]]] = {s.view.name: [] for s in sights}
@@ -105,7 +108,8 @@ class PanelRun:
                 values.append(self.cohorts.draws.align(found))
         for attack in {*self.named} - {attack for attack, _, _ in names}:
             self.not_run[attack] = "needs the whole release at once, in a narrower feature space"
-        return self._judge(names, np.array(values), settings)
+        with self._timed(f"joint test of {len(names)} attacks"):
+            return self._judge(names, np.array(values), settings)
 
     def _judge(
         self,
@@ -132,6 +136,9 @@ class PanelRun:
             exposures = np.vstack([exposures, retrained(cohorts.is_member[:, None])[:, 0]])
         return Attempts(names, exposures, joint, self.not_run)
 
+    def _timed(self, step: str) -> AbstractContextManager[None]:
+        return timed("PrivacyAuditor", step, verbose=self.verbose)
+
     def _attacks_in(self, sight: Sight) -> list[str]:
         """Names of the attacks that run in a view."""
         wanted = [*self.panel.attacks_in(sight.view, sight.width)]
@@ -157,10 +164,11 @@ class PanelRun:
 
     def _attack(self, sight: Sight, rows: NDArray[Any], names: Sequence[str]) -> None:
         search, attacks = NeighborSearch(rows), {}
-        for name in names:
-            handed = self._handed(ATTACKS[name])
-            attacks[name] = ATTACKS[name]().fit(rows, sight.reference, search=search, **handed)
-        join(self._exposures[sight.view.name], score_subjects(sight, attacks, self.cohorts))
+        with self._timed(f"{len(names)} attacks in {sight.view.name}"):
+            for name in names:
+                handed = self._handed(ATTACKS[name])
+                attacks[name] = ATTACKS[name]().fit(rows, sight.reference, search=search, **handed)
+            join(self._exposures[sight.view.name], score_subjects(sight, attacks, self.cohorts))
 
     def _attack_records(self) -> Exposures:
         """Exposures to attacks that see the records themselves."""
@@ -170,9 +178,10 @@ class PanelRun:
         real = real_records(self.cohorts, self.knowledge)
         released = np.concatenate(self._images).reshape(-1, *real.shape[1:])
         for name in self._record_attacks():
-            attack = ATTACKS[name]().fit(released, **self._handed(ATTACKS[name]))
-            labels = {"y": self.knowledge.labels(self.cohorts)} if attack.sees_labels else {}
-            found = -attack.score_samples(real, **labels)
+            with self._timed(f"{name} in the records"):
+                attack = ATTACKS[name]().fit(released, **self._handed(ATTACKS[name]))
+                labels = {"y": self.knowledge.labels(self.cohorts)} if attack.sees_labels else {}
+                found = -attack.score_samples(real, **labels)
             exposures[name, NEAREST] = self.cohorts.draws.smallest(found)
         return exposures
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from latentwalk.utils._pixels import to_bytes, to_float
-from latentwalk.utils._progress import progress
+from latentwalk.utils._progress import progress, timed
 from latentwalk.utils._validation import (
     check_class_sizes,
     check_groups,
@@ -63,6 +63,7 @@ __all__ = [
     "progress",
     "resolve_device",
     "resolve_precision",
+    "timed",
     "to_bytes",
     "to_float",
     "to_numpy",

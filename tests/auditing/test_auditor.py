@@ -468,3 +468,16 @@ def test_chunks_are_as_short_as_the_widest_features_ask(monkeypatch):
         r.attack for r in auditor.audit(release, attacks=["local mean"]).attacks
     }
     assert lengths == [60]
+
+
+def test_verbose_prints_a_line_for_each_view(capsys):
+    auditor = PrivacyAuditor("pixels", random_state=0, verbose=True)
+    auditor.fit(images(60, 0), X_holdout=images(60, 1))
+    assert "features of X_holdout" in capsys.readouterr().out
+    report = auditor.audit(images(60, 2))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("[PrivacyAuditor]") for line in lines)
+    for view in {attack.view for attack in report.attacks}:
+        assert sum(f"in {view}, total" in line for line in lines) == 1
+    auditor.set_params(verbose=False).audit(images(60, 2))
+    assert not capsys.readouterr().out

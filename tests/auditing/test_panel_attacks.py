@@ -123,6 +123,22 @@ def test_a_search_is_shared_and_gives_what_each_would_find(rng):
     assert search.kneighbors(real + 1)[0].min() != search.kneighbors(real)[0].min()
 
 
+def test_a_search_has_the_nearest_exactly_and_further_ones_as_an_exact_search_has(rng):
+    release = 30 + rng.normal(size=(400, 40)).astype(np.float32)  # far from the origin
+    real = np.concatenate([release[:5], 30 + rng.normal(size=(60, 40)).astype(np.float32)])
+    found, exact = (
+        search.kneighbors(real, 50) for search in (NeighborSearch(release), ExactNeighbors(release))
+    )
+    np.testing.assert_array_equal(found[0][:, 0], exact[0][:, 0])
+    assert (found[0][:5, 0] == 0).all()
+    np.testing.assert_allclose(found[0], exact[0], rtol=1e-4)
+    assert (found[1] == exact[1]).mean() > 0.99
+    assert all(len(set(row)) == 50 for row in found[1].tolist())
+    # equally near rows: float32 may order them otherwise, and no row comes twice
+    twice = NeighborSearch(np.repeat(release[:30], 2, axis=0)).kneighbors(real, 40)[1]
+    assert all(len(set(row)) == 40 for row in twice.tolist())
+
+
 @pytest.mark.parametrize("name", [name for name in ATTACKS if ATTACKS[name].decomposes])
 def test_a_release_may_be_attacked_part_by_part(name, rng):
     release, real, reference = rng.normal(size=(3, 60, 3))

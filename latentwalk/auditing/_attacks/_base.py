@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import gen_batches
 
 from latentwalk.neighbors import ExactNeighbors
 
 ATTACKS: dict[str, type[MembershipAttack]] = {}
 N_NEIGHBORS = 50
+BATCH_VALUES = 2**24
+Neighbors = tuple[NDArray[np.float64], NDArray[np.intp]]
 
 
 class NeighborSearch:
     """The nearest of some rows, kept for the next attack that asks about the same records.
+
+    The distance to the nearest row is exact, so that a copy has distance 0. The distances to
+    further rows are by float32 arithmetic: attacks take their mean or count them, and an exact
+    search for 50 neighbours costs several times as much.
 
     Parameters
     ----------
@@ -26,20 +34,51 @@ class NeighborSearch:
 
     def __init__(self, rows: NDArray[Any]) -> None:
         self.rows = rows
-        self._index: ExactNeighbors | None = None
         self._asked: NDArray[Any] | None = None
-        self._found = np.empty((0, 0)), np.empty((0, 0), dtype=np.intp)
+        self._found: Neighbors = np.empty((0, 0)), np.empty((0, 0), dtype=np.intp)
 
-    def kneighbors(
-        self, X: NDArray[Any], k: int = 1
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    def kneighbors(self, X: NDArray[Any], k: int = 1) -> Neighbors:
         """Return distances and row numbers of the k nearest, all rows where there are fewer."""
         k = min(k, len(self.rows))
-        if self._asked is not X or self._found[0].shape[1] < k:
-            self._index = self._index or ExactNeighbors(self.rows)
-            self._asked, self._found = X, self._index.kneighbors(X, k)
+        if self._asked is not X:
+            self._asked, self._found = X, self._exact.kneighbors(X)
+        if self._found[0].shape[1] < k:
+            self._found = self._further(X, max(k, min(N_NEIGHBORS, len(self.rows))))
         distances, indices = self._found
         return distances[:, :k], indices[:, :k]
+
+    @cached_property
+    def _exact(self) -> ExactNeighbors:
+        return ExactNeighbors(self.rows)
+
+    @cached_property
+    def _centred(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """The centre, the rows around it, in which less is lost to rounding, and their squares."""
+        centre = self.rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        rows = self.rows.astype(np.float32) - centre
+        return centre, rows, np.square(rows).sum(axis=1)
+
+    def _further(self, X: NDArray[Any], k: int) -> Neighbors:
+        """The k nearest by |x|^2 + |r|^2 - 2 x.r; the nearest one as it was found exactly."""
+        centre, rows, squares = self._centred
+        squared = np.empty((len(X), k), dtype=np.float32)
+        indices = np.empty((len(X), k), dtype=np.intp)
+        for part in gen_batches(len(X), max(1, BATCH_VALUES // max(rows.shape))):
+            queries = X[part].astype(np.float32) - centre
+            found = squares - 2 * queries @ rows.T
+            found += np.square(queries).sum(axis=1)[:, None]
+            nearest = np.argpartition(found, k - 1, axis=1)[:, :k]
+            order = np.take_along_axis(found, nearest, axis=1).argsort(axis=1, kind="stable")
+            indices[part] = np.take_along_axis(nearest, order, axis=1)
+            squared[part] = np.take_along_axis(found, indices[part], axis=1)
+        distances = np.sqrt(np.maximum(squared, 0), dtype=np.float64)
+        # of rows that are equally near, float32 may put another one first
+        exact, every = self._found, np.arange(len(X))
+        place = (indices == exact[1][:, :1]).argmax(axis=1)
+        for found, first in ((distances, exact[0]), (indices, exact[1])):
+            found[every, place] = found[:, 0]
+            found[:, 0] = first[:, 0]
+        return np.maximum(distances, exact[0][:, :1]), indices
 
 
 class MembershipAttack(BaseEstimator):
@@ -153,11 +192,13 @@ class MembershipAttack(BaseEstimator):
                 kind = type(handed[name]).__name__
                 raise TypeError(f"{name} is of type {kind} without {', '.join(lacking)}")
 
-    def _nearest(self, X: NDArray[Any], k: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _nearest(self, X: NDArray[Any], k: int = 1) -> Neighbors:
         return self._search.kneighbors(X, k)
 
     def _reference_distance(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        return ExactNeighbors(self.reference_).kneighbors(X)[0][:, 0]  # type: ignore[arg-type]
+        if not hasattr(self, "_reference_search"):
+            self._reference_search = ExactNeighbors(self.reference_)  # type: ignore[arg-type]
+        return self._reference_search.kneighbors(X)[0][:, 0]
 
 
 def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[MembershipAttack]]:
