@@ -26,14 +26,14 @@ class Cohort:
     Attributes
     ----------
     features : dict of str to ndarray of shape (n_samples, n_features)
-        Rows by feature space.
+        Rows by feature space; those of LPIPS are float16.
     codes : ndarray of int of shape (n_samples,)
         The subject of each row, from 0 without gaps.
     keys : ndarray of shape (n_samples,)
         Equal for equal records.
     """
 
-    features: dict[str, NDArray[np.float32]]
+    features: dict[str, NDArray[Any]]
     codes: NDArray[np.intp]
     keys: NDArray[np.bytes_]
 
@@ -86,7 +86,7 @@ class Cohorts:
             )
         return self.members, self.holdout
 
-    def real(self, space: str) -> NDArray[np.float32]:
+    def real(self, space: str) -> NDArray[Any]:
         """Return features of members, then of held-out records."""
         members, holdout = (cohort.features[space] for cohort in self.pair)
         if members.base is not None and members.base is holdout.base:

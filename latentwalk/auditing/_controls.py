@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from latentwalk.auditing._attacks._knowledge import AttackerKnowledge
 from latentwalk.auditing._attacks._panels import Panel
-from latentwalk.auditing._attacks._views import laplacian
+from latentwalk.auditing._attacks._views import laplacian, sketch
 from latentwalk.auditing._cohorts import Cohorts
 from latentwalk.auditing._panel import PanelRun
 from latentwalk.auditing._results import AuditSettings, Control
@@ -91,7 +91,7 @@ def classifier_p_value(cohorts: Cohorts, sights: Sequence[Sight]) -> float:
 def _control_features(cohorts: Cohorts, sights: Sequence[Sight]) -> Iterator[NDArray[Any]]:
     """Mean features of each subject in each view, then simple statistics of the images."""
     for sight in sights:
-        yield sight.means(cohorts)
+        yield sight.means(cohorts, sketch(sight.width))
     draws = cohorts.draws
     sizes = np.diff(np.append(draws.starts, len(draws.rows)))[:, None]
     for space in cohorts.spaces:

@@ -46,9 +46,13 @@ class Sight:
         """Whether a large release is too much to hold in this view."""
         return self.width > WIDE
 
-    def means(self, cohorts: Cohorts) -> NDArray[Any]:
-        """The mean of each subject's drawn images in the view, (n_subjects, n_features)."""
+    def means(self, cohorts: Cohorts, shorten: Embedding | None = None) -> NDArray[Any]:
+        """The mean of each subject's drawn images in the view, (n_subjects, n_features).
+
+        Where they need not be exact, `shorten` makes wide rows narrow first.
+        """
         draws, rows = cohorts.draws, self.embed(cohorts.real(self.view.space))
+        rows = rows if shorten is None else shorten(rows)
         return self.view.mean(rows[draws.rows], draws.starts)
 
 
@@ -101,15 +105,25 @@ def score_subjects(
     view, draws = sight.view, cohorts.draws
     exposures: Exposures = {}
     for rows in _versions(view, cohorts.real(view.space)):
-        queries = sight.embed(rows)
-        for name, attack in attacks.items():
-            nearest = draws.smallest(-attack.score_samples(queries))
-            join(exposures, {(name, NEAREST): nearest})
+        scores = _scores(attacks, sight.embed(rows))
+        join(exposures, {(name, NEAREST): draws.smallest(-found) for name, found in scores})
     if view.has_means and draws.has_several:
-        means = sight.means(cohorts)
-        for name, attack in attacks.items():
-            exposures[name, MEAN] = -attack.score_samples(means)
+        scores = _scores(attacks, sight.means(cohorts))
+        exposures |= {(name, MEAN): -found for name, found in scores}
     return exposures
+
+
+def _scores(
+    attacks: Mapping[str, MembershipAttack], queries: NDArray[Any]
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Scores of each attack by name; one copy of the records in float32 serves all that need it."""
+    floats = None
+    for name, attack in attacks.items():
+        if attack.takes_half or queries.dtype != np.float16:
+            yield name, attack.score_samples(queries)
+        else:
+            floats = queries.astype(np.float32) if floats is None else floats
+            yield name, attack.score_samples(floats)
 
 
 def join(exposures: Exposures, others: Exposures) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from latentwalk.utils import check_names, to_float
 
 AS_GIVEN = "features"
+PART = 256  # images
 SMALLEST_SIDE = 16  # smaller images are too blurred for LPIPS, which enlarges them
 
 
@@ -40,12 +42,11 @@ def resolve_spaces(features: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     return spaces
 
 
-def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDArray[np.float32]]:
-    """Return the rows of `X` in each space."""
+def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDArray[Any]]:
+    """Return the rows of `X` in each space; those of LPIPS, 31,872 of them, in half precision."""
     features = {}
     for space, transformer in spaces.items():
-        rows = X if transformer is None else _transform(transformer, X)
-        rows = np.asarray(rows, dtype=np.float64 if rows.dtype == np.float64 else np.float32)
+        rows = _as_floats(X) if transformer is None else _rows(transformer, X)
         if len(rows) != len(X):
             raise ValueError(f"feature space {space!r} gave {len(rows)} rows for {len(X)} images")
         rows = rows.reshape(len(rows), -1)
@@ -53,6 +54,26 @@ def extract(spaces: dict[str, Any], X: NDArray[Any], name: str) -> dict[str, NDA
             raise ValueError(f"feature space {space!r} gave NaN or infinite values for {name}")
         features[space] = rows
     return features
+
+
+def _rows(transformer: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Features as the auditor keeps them.
+
+    LPIPS is a distance over so many small values that their rounding to half precision moves it by
+    less than 1e-4 of itself. Made by parts, so that all of them are never there in float32.
+    """
+    from latentwalk.features import LPIPSFeatures
+
+    if not isinstance(transformer, LPIPSFeatures):
+        return _as_floats(_transform(transformer, X))
+    parts = [
+        _transform(transformer, X[part]).astype(np.float16) for part in gen_batches(len(X), PART)
+    ]
+    return np.concatenate(parts)
+
+
+def _as_floats(rows: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(rows, dtype=np.float64 if rows.dtype == np.float64 else np.float32)
 
 
 def _transform(transformer: Any, X: NDArray[Any]) -> NDArray[Any]:

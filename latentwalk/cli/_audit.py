@@ -88,11 +88,11 @@ def audit(
     files["X_syn"] = load_image_folder(synthetic, size=size).images
     sets = _alike(files)
     tables = _Tables(groups, synthetic_table, real | {"X_syn": synthetic}, files)
-    asked = {"by": tables.by(by), "attributes": tables.attributes(attributes)}
+    values, told = tables.by(by), tables.attributes(attributes)
     X_syn, X = sets.pop("X_syn"), sets.pop("X")
     auditor = PrivacyAuditor(list(features), panel=panel, random_state=common.seed)
     auditor.fit(X, **sets, **tables.subjects(real))
-    report = auditor.audit(X_syn, guided_by=guided_by, **asked)
+    report = auditor.audit(X_syn, guided_by=guided_by, by=values, attributes=told)
     if out is not None:
         matches = auditor.nearest_matches(X_syn, X)
         report.to_html(out / "report.html", edition="internal", matches=matches)

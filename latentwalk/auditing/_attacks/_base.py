@@ -104,6 +104,8 @@ class MembershipAttack(BaseEstimator):
     decomposes : bool
         Whether the score on a release is the largest of the scores on its parts, so that a large
         release can be attacked part by part.
+    takes_half : bool
+        Whether `fit` and `score_samples` take rows in half precision. Others get float32.
 
     Examples
     --------
@@ -124,6 +126,7 @@ class MembershipAttack(BaseEstimator):
     sees_records = False
     sees_labels = False
     decomposes = False
+    takes_half = False
 
     def fit(
         self,
@@ -161,7 +164,8 @@ class MembershipAttack(BaseEstimator):
         if self.needs_reference and X_reference is None:
             raise ValueError(f"{type(self).__name__} needs X_reference: records of others")
         self._check_handed(handed)
-        self.synthetic_, self.reference_ = X_syn, X_reference
+        own = (lambda rows: rows) if self.takes_half else _as_floats
+        self.synthetic_, self.reference_ = own(X_syn), own(X_reference)
         self._search = search or NeighborSearch(X_syn)
         for name in (*self.needs, *self.takes):
             setattr(self, f"{name}_", handed.get(name))
@@ -199,6 +203,12 @@ class MembershipAttack(BaseEstimator):
         if not hasattr(self, "_reference_search"):
             self._reference_search = ExactNeighbors(self.reference_)  # type: ignore[arg-type]
         return self._reference_search.kneighbors(X)[0][:, 0]
+
+
+def _as_floats(rows: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Rows in half precision as float32."""
+    is_half = rows is not None and rows.dtype == np.float16
+    return rows.astype(np.float32) if is_half else rows  # type: ignore[union-attr]
 
 
 def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[MembershipAttack]]:

@@ -19,6 +19,7 @@ class NearestAttack(MembershipAttack):
     """Distance to the closest synthetic record (DCR); near is a member."""
 
     decomposes = True
+    takes_half = True
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return minus the distance."""
@@ -41,6 +42,7 @@ class CalibratedNearestAttack(MembershipAttack):
 
     needs_reference = True
     decomposes = True
+    takes_half = True
 
     def score_samples(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the logarithm of the ratio, reference over release."""
@@ -63,6 +65,8 @@ class RelativeNearestAttack(MembershipAttack):
     N. Carlini et al., "Extracting training data from diffusion models", USENIX Security 2023.
     """
 
+    takes_half = True
+
     def __init__(self, n_neighbors: int = N_NEIGHBORS) -> None:
         self.n_neighbors = n_neighbors
 
@@ -81,6 +85,8 @@ class FewNearestAttack(MembershipAttack):
     n_neighbors : int, default=5
         How many.
     """
+
+    takes_half = True
 
     def __init__(self, n_neighbors: int = 5) -> None:
         self.n_neighbors = n_neighbors

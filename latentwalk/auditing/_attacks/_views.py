@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.random_projection import SparseRandomProjection
+from sklearn.utils import gen_batches
 
 Rows = NDArray[Any]
 Embedding = Callable[[Rows], Rows]
@@ -22,6 +23,7 @@ Embed = Callable[[Rows | None, Rows], Embedding]
 
 ROWS_PER_COMPONENT = 4
 SKETCH_FROM, SKETCH_WIDTH = 8192, 512
+PART = 256  # rows
 TINY = 1e-12
 
 
@@ -58,8 +60,10 @@ class View:
     def mean(self, rows: Rows, starts: NDArray[np.intp]) -> Rows:
         """Means of consecutive rows of the view, a new subject at each of `starts`."""
         n_rows = np.diff(np.append(starts, len(rows)))
-        means: Rows = np.add.reduceat(rows, starts, axis=0) / n_rows[:, None].astype(rows.dtype)
-        return unit_rows(means) if self.is_cosine else means
+        floats = np.promote_types(rows.dtype, np.float32)  # sums in half precision lose too much
+        means: Rows = np.add.reduceat(rows, starts, axis=0, dtype=floats)
+        means /= n_rows[:, None]
+        return unit_rows(means) if self.is_cosine else means.astype(rows.dtype)
 
 
 def plain(space: str) -> View:
@@ -156,24 +160,37 @@ def _as_it_is(reference: Rows | None, real: Rows) -> Embedding:
 
 
 def _centre(reference: Rows | None, real: Rows) -> Embedding:
-    centre = real.mean(axis=0)
-    return lambda rows: unit_rows(rows - centre)
+    centre = real.mean(axis=0, dtype=np.promote_types(real.dtype, np.float32))
+
+    def embedding(rows: Rows) -> Rows:
+        directions = np.empty(rows.shape, np.float16 if rows.dtype == np.float16 else np.float32)
+        for part in gen_batches(len(rows), PART):
+            directions[part] = unit_rows(rows[part] - centre)
+        return directions
+
+    return embedding
 
 
 def _whiten(reference: Rows | None, real: Rows, width: int) -> Embedding:
     """Components of the reference where it is large enough, else of all real records together."""
-    sketch = _sketch(real.shape[1])
+    shorten = sketch(real.shape[1])
     enough = reference is not None and len(reference) >= ROWS_PER_COMPONENT * width
-    rows = sketch(reference if enough else real)  # type: ignore[arg-type]
+    rows = shorten(reference if enough else real)  # type: ignore[arg-type]
     most = min(width, rows.shape[1], max(1, len(rows) // ROWS_PER_COMPONENT))
     parts = PCA(most, whiten=True, random_state=0).fit(rows)
-    return lambda rows: unit_rows(parts.transform(sketch(rows)))
+    return lambda rows: unit_rows(parts.transform(shorten(rows)))
 
 
-def _sketch(n_features: int) -> Embedding:
+def sketch(n_features: int) -> Embedding:
     """Shorten wide rows by a random projection, which keeps distances to a few per cent."""
     if n_features <= SKETCH_FROM:
         return lambda rows: rows
     projection = SparseRandomProjection(SKETCH_WIDTH, random_state=0)
     projection.fit(np.zeros((1, n_features), dtype=np.float32))
-    return lambda rows: np.asarray(projection.transform(rows))
+
+    def shorten(rows: Rows) -> Rows:
+        floats = np.promote_types(rows.dtype, np.float32)
+        parts = gen_batches(len(rows), PART)
+        return np.concatenate([projection.transform(rows[p].astype(floats)) for p in parts])
+
+    return shorten
