@@ -164,8 +164,10 @@ class MembershipAttack(BaseEstimator):
         if self.needs_reference and X_reference is None:
             raise ValueError(f"{type(self).__name__} needs X_reference: records of others")
         self._check_handed(handed)
-        own = (lambda rows: rows) if self.takes_half else _as_floats
-        self.synthetic_, self.reference_ = own(X_syn), own(X_reference)
+        self.synthetic_, self.reference_ = X_syn, X_reference
+        if not self.takes_half and X_syn.dtype == np.float16:
+            self.synthetic_ = X_syn.astype(np.float32)
+            self.reference_ = None if X_reference is None else X_reference.astype(np.float32)
         self._search = search or NeighborSearch(X_syn)
         for name in (*self.needs, *self.takes):
             setattr(self, f"{name}_", handed.get(name))
@@ -203,12 +205,6 @@ class MembershipAttack(BaseEstimator):
         if not hasattr(self, "_reference_search"):
             self._reference_search = ExactNeighbors(self.reference_)  # type: ignore[arg-type]
         return self._reference_search.kneighbors(X)[0][:, 0]
-
-
-def _as_floats(rows: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Rows in half precision as float32."""
-    is_half = rows is not None and rows.dtype == np.float16
-    return rows.astype(np.float32) if is_half else rows  # type: ignore[union-attr]
 
 
 def register_attack(name: str) -> Callable[[type[MembershipAttack]], type[MembershipAttack]]:
