@@ -30,6 +30,7 @@ from latentwalk import PrivacyAuditor
 from latentwalk.auditing import Panel
 from latentwalk.datasets import fetch_dermoscopy
 from latentwalk.metrics import Verdict
+from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 
 import red_team
@@ -115,6 +116,12 @@ def clusters(rng: np.random.Generator, n: int) -> np.ndarray:
     return centres[rng.integers(8, size=n)] + rng.normal(size=(n, 10))
 
 
+def textures(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Images of 12 pixels in which neighbouring pixels are alike."""
+    smooth = gaussian_filter(rng.normal(size=(n, 1, 12, 12)), (0, 0, 1, 1))
+    return np.clip(128 + 160 * smooth, 0, 255).astype(np.uint8)
+
+
 Sample = Callable[[np.random.Generator, int], np.ndarray]
 # of real people, of the release, and the number of subjects
 LEAK_FREE: dict[str, tuple[Sample, Sample, int]] = {
@@ -126,6 +133,7 @@ LEAK_FREE: dict[str, tuple[Sample, Sample, int]] = {
     "heavy tails": (*[lambda rng, n: rng.standard_t(2, size=(n, 8))] * 2, 150),
     "unequal images": (normal, normal, 100),
     "50 subjects": (normal, normal, 50),
+    "images": (textures, textures, 100),
 }
 
 
