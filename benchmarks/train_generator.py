@@ -2,24 +2,30 @@
 
 Takes an npz with x (n, h, w) or (n, c, h, w) and optionally pid and y, resizes it, and trains on
 the members of ``split_patients(..., random_state=0)`` alone: the other benchmarks split in the same
-way, so that their held-out patients are new to the network. Each method trains for the same number
-of steps or the same time, writes its network, history and sheets of samples into a folder of its
-name, and goes on where it was when the command is given again.
+way, so that their held-out patients are new to the network. Without ``--data`` the images are the
+dermoscopy patches. Each method trains for the same number of steps, or of minutes of the processor,
+writes its network, history and sheets of samples into a folder of its name, and goes on where it
+was when the command is given again.
 
 The table compares samples, and real members, with images of patients who were held out: Frechet
 and kernel distance (times 1000, lower is better), coverage, recall and precision (higher is better)
-in Inception, which trained nothing here, and in LPIPS; and the exact p-value that samples come
-nearer to members than to calibration patients.
+in Inception, which trained nothing here, and in LPIPS. p is the exact p-value that samples come
+nearer to members than to calibration patients in that space. ``--inversions`` inverts as many
+members and held-out images in W and prints their mean errors. ``--networks`` measures weights files
+that are there, beside the methods that are trained or, with ``--methods`` alone, without training.
 
     python benchmarks/train_generator.py --data nih_cxr1000_64.npz --size 64 --out cxr64
-    python benchmarks/train_generator.py --data nih_cxr1000_64.npz --size 64 --out methods \\
-        --methods efficientnet alexnet stylegan2 --max-time 900 --unconditional
+    python benchmarks/train_generator.py --data nih_cxr1000_64.npz --size 64 --unconditional \\
+        --out methods --methods efficientnet alexnet stylegan2 --cpu-minutes 5 --inversions 32
+    python benchmarks/train_generator.py --methods --networks dermoscopy.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import latentwalk as lw
@@ -28,27 +34,32 @@ import numpy as np
 from latentwalk.features import resolve_features
 from latentwalk.metrics import (
     coverage,
+    exact_test,
+    exposure,
     frechet_distance,
     improved_precision,
     improved_recall,
     kernel_distance,
+    subject_minima,
 )
 from PIL import Image
 
-from common import load_npz
+from common import load_real
 
 METHODS = ("efficientnet", "alexnet", "stylegan2")
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="npz with x, pid and optionally y")
+    parser.add_argument("--data", help="npz with x, pid and optionally y")
     parser.add_argument("--size", type=int, default=32, help="side of the images, a power of two")
-    parser.add_argument("--out", required=True, help="a folder")
-    parser.add_argument("--methods", nargs="+", default=["efficientnet"], choices=METHODS)
+    parser.add_argument("--out", default="generators", help="a folder")
+    parser.add_argument("--methods", nargs="*", default=["efficientnet"], choices=METHODS)
+    parser.add_argument("--networks", nargs="*", default=[], help="weights files to measure too")
     parser.add_argument("--unconditional", action="store_true", help="leave the classes out")
     parser.add_argument("--max-iter", type=int, default=4000)
-    parser.add_argument("--max-time", type=float, help="seconds after which a training ends")
+    parser.add_argument("--cpu-minutes", type=float, help="in the place of --max-iter")
+    parser.add_argument("--noise", action="store_true", help="with a projected discriminator too")
     parser.add_argument("--interval", type=int, default=500, help="steps between two snapshots")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--width", default="small", help="small, medium or official")
@@ -56,13 +67,14 @@ def parse():
     parser.add_argument("--mirror", action="store_true", help="where a mirrored image is possible")
     parser.add_argument("--spaces", nargs="+", default=["inception", "lpips"], help="of the table")
     parser.add_argument("--samples", type=int, default=300, help="images of each side of the table")
+    parser.add_argument("--inversions", type=int, default=0, help="images of each side, 0 for none")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 def load(args):
     """Images, classes or None, patients, and their split."""
-    X, y, groups = load_npz(args.data, args.size)
+    X, y, groups = load_real(args.data, args.size)
     split = lw.split_patients(X, y, groups, random_state=0)
     return X, None if args.unconditional else y, groups, split
 
@@ -70,14 +82,12 @@ def load(args):
 def train(method, args, X, y, groups, split):
     folder = Path(args.out) / method
     folder.mkdir(parents=True, exist_ok=True)
-    projected = method != "stylegan2"
     trainer = lw.StyleGAN2Trainer(
-        discriminator="projected" if projected else method,
-        feature_network=method if projected else "auto",
+        discriminator=method,
         max_iter=args.max_iter,
         batch_size=args.batch_size,
         size=args.width,
-        max_time=args.max_time,
+        noise=args.noise or "auto",
         mirror=args.mirror,
         checkpoint_interval=args.interval,
         checkpoint=folder / "checkpoint",
@@ -86,18 +96,30 @@ def train(method, args, X, y, groups, split):
         random_state=args.seed,
         verbose=True,
     )
-    members, calibration = split.members, split.calibration
-    trainer.fit(
-        X[members],
-        None if y is None else y[members],
-        groups=groups[members],
-        X_val=X[calibration],
-        groups_val=groups[calibration],
+    fit = partial(
+        trainer.fit,
+        X[split.members],
+        None if y is None else y[split.members],
+        groups=groups[split.members],
+        X_val=X[split.calibration],
+        groups_val=groups[split.calibration],
     )
+    if args.cpu_minutes is None:
+        fit()
+    else:
+        fit_for(60 * args.cpu_minutes, trainer, fit)
     trainer.generator_.save(folder / "network.safetensors", dtype="float16")
     np.savez(folder / "history.npz", **trainer.history_)
     plot(trainer.history_, max((folder / "sheets").iterdir()), folder / "training.png")
     return trainer
+
+
+def fit_for(seconds, trainer, fit):
+    """Go on from the checkpoint, an interval a call, until the processor worked for so long."""
+    start, trainer.max_iter = time.process_time(), 0
+    while time.process_time() - start < seconds:
+        trainer.max_iter += trainer.checkpoint_interval
+        fit()
 
 
 def plot(history, sheet, path):
@@ -142,32 +164,75 @@ def figures(found, real):
         )
 
 
+def nearness(found, members, held_out, split, groups):
+    """The exact p-value that the samples come nearer to members than to calibration patients."""
+    codes = [np.unique(groups[rows], return_inverse=True)[1] for rows in split]
+    n_images = min(int(np.bincount(of_set).min()) for of_set in codes)
+    minima = [
+        subject_minima(exposure(real, found), of_set, n_images=n_images, n_draws=10, random_state=0)
+        for real, of_set in zip((members, held_out), codes, strict=True)
+    ]
+    return exact_test(*minima).p_near
+
+
+def inversion_errors(generator, members, held_out):
+    """Mean errors of both sets, in pixels and in LPIPS."""
+    inverter = lw.GANInverter(generator, loss="lpips", random_state=0).fit(members)
+    for name, images in (("members", members), ("held out", held_out)):
+        W = inverter.transform(images)
+        pixel, lpips = (
+            inverter.reconstruction_error(images, W, metric=metric).mean()
+            for metric in ("pixel", "lpips")
+        )
+        print(f"  inverted in W, {name:9} RMSE {pixel:.4f}  LPIPS {lpips:.4f}", flush=True)
+
+
+def collect(args, X, y, groups, split):
+    """Generators by name, with what is to be told of each."""
+    generators = {}
+    for method in args.methods:
+        start = time.process_time()
+        trainer = train(method, args, X, y, groups, split)
+        minutes = (time.process_time() - start) / 60
+        generators[method] = trainer.generator_, f"{trainer.n_iter_} steps, {minutes:.1f} min"
+    for path in args.networks:
+        generators[Path(path).stem] = lw.load_generator(path), ""
+    return generators
+
+
 def main():
     args = parse()
     X, y, groups, split = load(args)
     rng = np.random.RandomState(args.seed)
     members = rng.permutation(split.members)[: args.samples]
     audit = rng.permutation(split.audit)[: args.samples]
-    releases, notes = {"real members": X[members]}, {"real members": ""}
-    for method in args.methods:
-        trainer = train(method, args, X, y, groups, split)
-        drawn = None
-        if y is not None:
-            codes = np.searchsorted(trainer.classes_, y[split.members])
-            drawn = rng.choice(codes, args.samples)
-        images, _ = trainer.generator_.sample(args.samples, drawn, random_state=args.seed)
-        releases[method] = images
-        p = trainer.history_["memorisation_p"][-1]
-        notes[method] = f"{trainer.n_iter_} steps, memorisation p {p:.3f}"
+    codes = None if y is None else np.unique(y[split.members], return_inverse=True)[1]
+    generators = collect(args, X, y, groups, split)
+    releases = {}
+    for name, (generator, _) in generators.items():
+        drawn = rng.choice(codes, args.samples) if generator.n_classes else None
+        releases[name], _ = generator.sample(args.samples, drawn, random_state=args.seed)
     print(f"{len(split.members)} member images; {len(audit)} held-out images; {args.data}")
     for space in args.spaces:
         transform = resolve_features(space).transform
+        of_members, of_others = transform(X[split.members]), transform(X[split.calibration])
         real = transform(X[audit])
-        print(f"\n{space:14}  Frechet  kernel  coverage  recall  precision")
+        print(f"\n{space:14}  Frechet  kernel  coverage  recall  precision      p")
+        show("real members", figures(transform(X[members]), real), "")
         for name, images in releases.items():
-            frechet, kernel, *shares = figures(transform(images), real)
-            told = "  ".join(f"{share:8.2f}" for share in shares)
-            print(f"{name:14} {frechet:8.3g} {kernel:7.3g}  {told}   {notes[name]}")
+            found = transform(images)
+            p = nearness(found, of_members, of_others, (split.members, split.calibration), groups)
+            show(name, (*figures(found, real), p), generators[name][1])
+    if args.inversions:
+        for name, (generator, _) in generators.items():
+            print(f"\n{name}")
+            inversion_errors(generator, *(X[rows[: args.inversions]] for rows in (members, audit)))
+
+
+def show(name, found, note):
+    frechet, kernel, *shares = found
+    told = "  ".join(f"{share:8.2f}" for share in shares)
+    print(f"{name:14} {frechet:8.3g} {kernel:7.3g}  {told}   {note}", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ def parse():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=4, help="steps that are timed")
     parser.add_argument("--max-iter", type=int, default=5000, help="steps of the whole run")
-    parser.add_argument("--discriminator", default="projected", choices=("projected", "stylegan2"))
-    parser.add_argument("--feature-network", default="alexnet")
+    parser.add_argument(
+        "--discriminator", default="alexnet", choices=("efficientnet", "alexnet", "stylegan2")
+    )
     return parser.parse_args()
 
 
@@ -37,7 +38,6 @@ def cpu_seconds(args, images, width, steps):
     """Processor time of a fit with so many steps."""
     trainer = lw.StyleGAN2Trainer(
         discriminator=args.discriminator,
-        feature_network=args.feature_network,
         size=width,
         max_iter=steps,
         batch_size=args.batch_size,
@@ -53,8 +53,7 @@ def main():
     args = parse()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    seen = args.feature_network if args.discriminator == "projected" else "no network"
-    print(f"{args.discriminator} ({seen}), batches of {args.batch_size}, one thread of a CPU")
+    print(f"{args.discriminator}, batches of {args.batch_size}, one thread of a CPU")
     print(f"{'side':>5} {'width':>9} {'s a step':>9} {'hours of ' + str(args.max_iter):>14}")
     for side in args.sides:
         shape = (2 * args.batch_size, args.channels, side, side)

