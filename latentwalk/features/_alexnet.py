@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from latentwalk.utils import drawing_from
+
 WEIGHTS = Path(__file__).with_name("lpips_alex.safetensors")
 CHANNELS = (64, 192, 384, 256, 256)
 
@@ -54,7 +56,9 @@ class LPIPSNet(nn.Module):
 @cache
 def load_lpips_net(device: str) -> LPIPSNet:
     """The network with the shipped weights, frozen; loaded once per process and device."""
-    net = LPIPSNet()
+    # what initial weights draw must not count: the caller may be drawing from a seed
+    with drawing_from(torch.Generator()):
+        net = LPIPSNet()
     # the convolutions are stored in half precision
     net.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS).items()}, strict=False)
     return net.requires_grad_(False).eval().to(device)

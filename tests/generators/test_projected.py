@@ -7,6 +7,7 @@ import pytest
 import torch
 from latentwalk import StyleGAN2Trainer
 from latentwalk.features import AlexNetMaps, EfficientNetFeatures, EfficientNetMaps, LPIPSFeatures
+from latentwalk.features._alexnet import load_lpips_net
 from latentwalk.features._efficientnet_net import load_efficientnet
 from latentwalk.generators import Generator, NetworkSize
 from latentwalk.generators._stylegan2 import StyleGAN2Config
@@ -169,6 +170,17 @@ def test_the_default_falls_back_to_the_network_that_ships_and_says_so(monkeypatc
         assert _inputs.resolve_network("projected") == "alexnet"
     with pytest.raises(ImportError):
         _inputs.resolve_network("efficientnet")
+
+
+def test_frozen_parts_follow_from_the_seed_where_the_network_is_loaded_already():
+    """Else a run that goes on in another process would do so with another discriminator."""
+    load_lpips_net.cache_clear()
+    config = StyleGAN2Config((8, 8), 1, z_dim=8, w_dim=8)
+    first, second = (TrainingState(config, OPTIONS, torch.device("cpu"), 0) for _ in range(2))
+    for a, b in zip(
+        first.discriminator.parameters(), second.discriminator.parameters(), strict=True
+    ):
+        assert torch.equal(a, b)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
