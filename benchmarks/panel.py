@@ -92,7 +92,9 @@ def attacked_releases(
 ) -> Iterator[tuple[red_team.Sets, red_team.Attacked]]:
     """The releases of the red team, those of one auditor in a row."""
     if arguments.network is not None:
-        yield from red_team.walks(arguments.data, arguments.network, arguments.cache)
+        yield from red_team.walks(
+            arguments.data, arguments.network, arguments.cache, arguments.max_iter
+        )
         return
     sets = red_team.sets_of(arguments.data, arguments.most)
     for make in (red_team.disguised, red_team.averaged):
@@ -266,6 +268,7 @@ def main() -> None:
     parser.add_argument("--data", help="npz with x (images), pid (subjects), y (classes)")
     parser.add_argument("--network", help="a sharp network for --data: only its walks")
     parser.add_argument("--cache", help="folder for the inversions of --network")
+    parser.add_argument("--max-iter", type=int, default=20, help="of these inversions")
     parser.add_argument("--features", default="auto", help="feature space of the red team")
     parser.add_argument("--most", type=int, default=800, help="images of a set in the red team")
     parser.add_argument("--only", nargs="+", default=[""], help="releases with this in their name")

@@ -233,11 +233,15 @@ def subject_means() -> Iterator[tuple[Sets, Attacked]]:
         )
 
 
-def walks(data: str, network: str, cache: str | None) -> Iterator[tuple[Sets, Attacked]]:
+def walks(
+    data: str, network: str, cache: str | None, max_iter: int
+) -> Iterator[tuple[Sets, Attacked]]:
     """Straight and guided walks of a sharp network, trained on the members of the usual split."""
     generator = lw.load_generator(network)
     sets = sets_of(data, 10**6, generator.image_shape[-1], (0.5, 0.1, 0.1, 0.3))
-    inverter = lw.GANInverter(generator, loss="lpips", max_iter=20, random_state=0, cache_dir=cache)
+    inverter = lw.GANInverter(
+        generator, loss="lpips", max_iter=max_iter, random_state=0, cache_dir=cache
+    )
     X, y, groups = sets.X, sets.y, sets.groups
     W = inverter.fit_transform(X)
     decode = lw.GANDecoder(generator, output_dtype="uint8").fit(W).transform
