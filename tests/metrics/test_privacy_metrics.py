@@ -176,3 +176,17 @@ def test_verdict(change, expected):
     word, reason = verdict(**{**FIGURES, **change})
     assert word is expected
     assert reason.endswith(".") and not {"safe", "private", "anonymous"} & set(reason.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"tpr_high": 0.06}, "finds up to 6.0%"),
+        ({"has_unguided_view": False}, "every audited feature space guided"),
+        ({"has_enough_holdout": False}, "too few held-out subjects"),
+        ({"detection_limit": 0.06}, "only a leak of 6.0% is certain"),
+        ({"detection_limit": float("nan")}, "no leak is certain"),
+    ],
+)
+def test_an_underpowered_verdict_names_its_cause(change, cause):
+    assert cause in verdict(**{**FIGURES, **change})[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from math import isnan
 
 
 class Verdict(StrEnum):
@@ -99,10 +100,16 @@ def verdict(
             f"{nothing}, but there are too few held-out subjects for the audited false-positive "
             "rate."
         )
-    if tpr_high > tolerance or not detection_limit <= tolerance:
+    if tpr_high > tolerance:
         return Verdict.UNDERPOWERED, (
             f"{nothing}, but there are too few subjects to rule out that one of them finds up to "
             f"{tpr_high:.1%} of the members; {tolerance:.1%} is tolerated."
+        )
+    if not detection_limit <= tolerance:
+        sure = "no leak" if isnan(detection_limit) else f"only a leak of {detection_limit:.1%}"
+        return Verdict.UNDERPOWERED, (
+            f"{nothing}, but with so few subjects {sure} is certain to be found; {tolerance:.1%} "
+            "is tolerated."
         )
     return Verdict.NO_EVIDENCE, (
         f"{nothing}, and each of them finds at most {tpr_high:.1%} of the members. This is about "
