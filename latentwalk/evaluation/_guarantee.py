@@ -12,9 +12,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss
+from latentwalk.evaluation._covered_walk import walk_between, walker_reasons
 from latentwalk.generators import GANDecoder
 from latentwalk.inversion import GANInverter
 from latentwalk.metrics import keys_digest, row_keys
+from latentwalk.walking import GuidedWalker
 
 PUBLIC = (
     "the generator, the inverter's encoder and the cells",
@@ -68,13 +70,15 @@ def privacy_statement(pipeline: Pipeline) -> PrivacyStatement:
     Parameters
     ----------
     pipeline : Pipeline
-        Of a `GANInverter`, a `DPKSameAggregator` and a `GANDecoder`, fitted or not.
+        Of a `GANInverter`, a `DPKSameAggregator`, a `GANDecoder` and, before it, perhaps a
+        `GuidedWalker`; fitted or not.
 
     Returns
     -------
     statement : PrivacyStatement
         It holds when noise is added, the generator was trained on others, the latent of a row
-        depends on its own image alone, and no other step sees a private image.
+        depends on its own image alone, and no other step sees a private image. A walk may be
+        straight, or guided by a label classifier that is not fitted.
 
     Examples
     --------
@@ -98,14 +102,18 @@ def draw_release(
 ) -> tuple[NDArray[Any], NDArray[Any], PrivacyStatement]:
     """Draw images under the guarantee from a fitted pipeline.
 
+    Without a walk they are the generator's samples, sorted into classes by the noisy prototypes.
+    With one they are points of paths between the noisy prototypes. The walk is laid anew for that,
+    and an unfitted label guide is trained on images that are drawn under the guarantee.
+
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted; see `privacy_statement`.
+        Fitted; see `privacy_statement`. Of a walk the parameters alone count, it need not be.
     n_samples : int
         How many images. It is public, so it must not be the exact number of real images.
     contrast : float, default=1.0
-        See ``DPKSameAggregator.sample``.
+        See ``DPKSameAggregator.sample``; not used by a walk.
     random_state : int, RandomState instance or None, default=None
         Of the draws.
 
@@ -121,20 +129,33 @@ def draw_release(
     Raises
     ------
     ValueError
-        When the pipeline has no DPKSameAggregator.
+        When the pipeline has no DPKSameAggregator, or a walk that nothing covers.
     """
-    names = [n for n, step in pipeline.steps if isinstance(step, DPKSameAggregator)]
-    if not names:
+    place = _place(pipeline, DPKSameAggregator)
+    if place is None:
         raise ValueError("the pipeline has no DPKSameAggregator, so there is nothing to draw from")
-    aggregator = pipeline.named_steps[names[0]]
+    aggregator = pipeline[place]
     check_is_fitted(aggregator, "prototypes_")
-    W, y_syn = aggregator.sample(n_samples, contrast=contrast, random_state=random_state)
-    position = [name for name, _ in pipeline.steps].index(names[0])
-    X_syn = np.asarray(pipeline[position + 1 :].transform(W))
+    walk = _place(pipeline, GuidedWalker)
+    if walk is None:
+        W, y_syn = aggregator.sample(n_samples, contrast=contrast, random_state=random_state)
+    else:
+        name, walker = pipeline.steps[walk]
+        for reason in walker_reasons(name, walker):
+            raise ValueError(f"nothing covers this walk: {reason}")
+        W, y_syn = walk_between(walker, aggregator, n_samples, random_state)
+        place = walk
+    X_syn = np.asarray(pipeline[place + 1 :].transform(W))
     statement = replace(
         privacy_statement(pipeline), _digests=(_digest(X_syn, None), _digest(X_syn, y_syn))
     )
     return X_syn, y_syn, statement
+
+
+def _place(pipeline: Pipeline, kind: type) -> int | None:
+    """Return the place of the first step of a kind; None without one."""
+    places = (place for place, (_, step) in enumerate(pipeline.steps) if isinstance(step, kind))
+    return next(places, None)
 
 
 def _digest(X: ArrayLike, y: ArrayLike | None) -> str:
@@ -154,6 +175,8 @@ def _reasons(steps: dict[str, Any], loss: PrivacyLoss | None) -> Iterator[str]:
     for name, step in steps.items():
         if isinstance(step, GANInverter):
             yield from _inverter_reasons(name, step)
+        elif isinstance(step, GuidedWalker):
+            yield from walker_reasons(name, step)
         elif not isinstance(step, DPKSameAggregator | GANDecoder):
             yield (
                 f"step {name!r} ({type(step).__name__}) is not known to leave private images alone"

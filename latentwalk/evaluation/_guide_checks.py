@@ -25,7 +25,8 @@ def check_identity(facts: Facts) -> Iterator[str]:
     for name, guide in facts.having(WALKER).items():
         walker, X_real = facts.steps[name], facts.given(name, "X_real")
         repulsion, argument = getattr(walker, "repulsion", 0), f"{name}__X_real"
-        problems = [*unprotected(guide, repulsion, X_real, name=argument)]
+        weight = getattr(walker, "identity_weight", 1)
+        problems = [*unprotected(guide, repulsion, X_real, identity_weight=weight, name=argument)]
         if repulsion:
             problems += unusable_repulsion(repulsion, walker.objective, X_real, name=argument)
             problems += unguided(guide, walker.max_identity, walker.selection)

@@ -22,7 +22,9 @@ def raise_first(*rules: Iterable[str]) -> None:
             raise ValueError(sentence)
 
 
-def unprotected(identity: Any, repulsion: float, X_real: Any, *, name: str) -> Iterator[str]:
+def unprotected(
+    identity: Any, repulsion: float, X_real: Any, *, identity_weight: float, name: str
+) -> Iterator[str]:
     """Yield a walk that nothing would keep away from the subjects.
 
     Parameters
@@ -33,16 +35,18 @@ def unprotected(identity: Any, repulsion: float, X_real: Any, *, name: str) -> I
         Weight of the hinge away from real images.
     X_real : array-like or None
         The real images.
+    identity_weight : float
+        0 says that the walk need not keep away from anybody.
     name : str
         The argument in which `X_real` is passed.
     """
-    if identity is None and not repulsion:
+    if identity is None and not repulsion and identity_weight:
         given = "None" if X_real is not None else f"None, and so is {name}"
         yield (
             f"identity_classifier is {given}: a walk without an identity guide protects nobody. "
             "Pass a fitted identity_classifier, or identity_classifier=IdentityClassifier() and "
             f"the real images as {name} to fit it on; with too many subjects for a classifier, "
-            f"{name} and repulsion=1.0"
+            f"{name} and repulsion=1.0; between prototypes under a guarantee, identity_weight=0"
         )
     elif identity is not None and X_real is None and not is_fitted_guide(identity):
         yield (

@@ -62,7 +62,13 @@ class Setting:
         """Raise for guides that are missing, swapped, or made for other images or classes."""
         name = "X_real"
         raise_first(
-            unprotected(self.identity, self.repulsion, X_real, name=name),
+            unprotected(
+                self.identity,
+                self.repulsion,
+                X_real,
+                identity_weight=self.objective.identity_weight,
+                name=name,
+            ),
             unusable_repulsion(self.repulsion, self.objective.name, X_real, name=name),
             unguided(self.identity, self.bounds.max_identity, self.selection),
             swapped(self.identity, self.label, labels, groups),

@@ -61,9 +61,9 @@ class GuidedWalker(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 nn.Module
         Recognises the subjects. A fitted classifier is used as it is (a copy is frozen); any other
         is cloned and fitted on `X_real`. If scikit-learn clones the walker, put a fitted guide in a
-        `sklearn.frozen.FrozenEstimator`. None is possible only with a `repulsion`,
-        ``selection="uniform"`` and ``max_identity=None``, since no point is then known to be safer
-        than another.
+        `sklearn.frozen.FrozenEstimator`. None is possible only with a `repulsion` or
+        ``identity_weight=0``, ``selection="uniform"`` and ``max_identity=None``, since no point is
+        then known to be safer than another.
     label_classifier : same, default=None
         Recognises the classes. With None only the ends keep a path in its class.
     n_points : int, default=50
@@ -74,7 +74,9 @@ nn.Module
     objective : {"worst-point", "plan", "linear"}, default="worst-point"
         What the paths minimise.
     identity_weight, class_weight : float, default=1.0
-        Weights of the terms of "worst-point"; the weight of the path's length is 1.
+        Weights of the terms of "worst-point"; the weight of the path's length is 1. An
+        `identity_weight` of 0 also lets a walk be made without an identity guide: between
+        prototypes that a guarantee covers, see `latentwalk.evaluation.draw_release`.
     repulsion : float, default=0.0
         Weight of a further term of "worst-point", for collections with too many subjects for an
         identity classifier. It can be used with or without one. The term is the mean over the

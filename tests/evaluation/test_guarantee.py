@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from latentwalk import GANDecoder, GANInverter, Generator, KSameAggregator, write_release
+from latentwalk import (
+    GANDecoder,
+    GANInverter,
+    Generator,
+    GuidedWalker,
+    IdentityClassifier,
+    KSameAggregator,
+    LabelClassifier,
+    write_release,
+)
 from latentwalk.aggregation import DPKSameAggregator
 from latentwalk.auditing import ReleaseFacts
 from latentwalk.evaluation import check_pipeline, draw_release, privacy_statement
@@ -187,3 +197,76 @@ def test_a_sound_pipeline_passes_and_its_order_is_checked(generator):
     swapped = Pipeline([pipe.steps[i] for i in (1, 0, 2)])
     with pytest.raises(ValueError, match="invert stands after ksame"):
         check_pipeline(swapped, X, np.arange(80) % 2)
+
+
+def add_walk(pipe, **walker):
+    generator = pipe[0].generator
+    settings = {
+        "objective": "linear",
+        "selection": "uniform",
+        "identity_weight": 0,
+        "random_state": 0,
+    }
+    walk = GuidedWalker(generator, **(settings | walker))
+    return Pipeline([*pipe.steps[:-1], ("walk", walk), pipe.steps[-1]])
+
+
+@pytest.fixture(scope="module")
+def two_cells(generator):
+    """A fitted pipeline of two classes with 90 and 30 patients and two cells each."""
+    X, _ = generator.sample(240, random_state=0)
+    y = (np.arange(240) % 4 == 0).astype(int)
+    aggregator = DPKSameAggregator(generator, k=5, mu=4.0, n_axes=2, n_cells=2)
+    pipe = make_pipeline(generator, aggregator)
+    pipe[-1].fit(pipe[:2].fit_transform(X, y))
+    return pipe
+
+
+@pytest.mark.parametrize("guide", [None, LabelClassifier(max_iter=2, random_state=0)])
+def test_a_walk_between_noisy_prototypes_is_covered(two_cells, guide):
+    objective = "linear" if guide is None else "worst-point"
+    pipe = add_walk(two_cells, label_classifier=guide, objective=objective, max_iter=2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "y was given without", UserWarning)
+        X_syn, y_syn, statement = draw_release(pipe, 40, random_state=0)
+    assert statement.holds and statement.is_about(X_syn, y_syn)
+    assert len(np.unique(X_syn.reshape(40, -1), axis=0)) == 40
+    noisy = pipe[1].noisy_.counts.sum(axis=1)
+    assert np.mean(y_syn == 0) == pytest.approx(noisy[0] / noisy.sum(), abs=0.03)
+
+
+def test_what_a_walk_saw_of_real_rows_is_not_drawn(two_cells, generator):
+    """The walker of the pipeline knows exact shares of the classes; the drawn walk does not."""
+    pipe = add_walk(two_cells)
+    aligned = np.repeat(pipe[1].prototypes_, [1, 1, 50, 50], axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        pipe[2].fit(aligned, np.repeat(pipe[1].prototype_targets_, [1, 1, 50, 50]))
+        _, y_syn, _ = draw_release(pipe, 40, random_state=0)
+    assert np.mean(y_syn == 0) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("walker", "reason"),
+    [
+        ({"identity_classifier": IdentityClassifier()}, "identity_classifier, which knows private"),
+        ({"label_classifier": "fitted"}, "fitted label_classifier"),
+        ({"repulsion": 1.0}, "keeps away from private images"),
+    ],
+)
+def test_a_walk_that_may_know_a_private_image_voids_the_guarantee(two_cells, walker, reason):
+    if walker.get("label_classifier") == "fitted":
+        X, _ = two_cells[0].generator.sample(8, random_state=0)
+        guide = LabelClassifier(max_iter=1, random_state=0).fit(X, np.arange(8) % 2)
+        walker = {"label_classifier": guide}
+    pipe = add_walk(two_cells, **walker)
+    statement = privacy_statement(pipe)
+    assert not statement.holds
+    assert reason in str(statement)
+    with pytest.raises(ValueError, match="nothing covers this walk"):
+        draw_release(pipe, 5)
+
+
+def test_a_walk_needs_two_prototypes_of_each_class(drawn):
+    with pytest.raises(ValueError, match=r"2 of 2 classes kept one noisy prototype.*n_cells"):
+        draw_release(add_walk(drawn[0]), 5)
