@@ -1,6 +1,7 @@
 """What a release under a guarantee is worth, and whether its guarantee withstands canaries.
 
     python benchmarks/guarantee.py --data xrays.npz --network network.safetensors --public rows.npz
+    python benchmarks/guarantee.py --part panel --data .. --network .. --public .. --seeds 10
     python benchmarks/guarantee.py --part canaries
 
 front: releases of the patients of --data (x, y, pid) whom the network never saw: `members` of
@@ -10,6 +11,12 @@ features that was trained on the release), coverage, and KID (kernel distance, t
 row but the first two is a release of --images images. "none" is fixed cells without noise. Private
 evolution is a simple one of our own: patients vote for the nearest of the generator's samples, the
 noisy votes choose which of them vary in the next round.
+
+panel: the attacks of the audit on the same releases. In each seed half of the patients are members
+and the others are held out. A guarantee bounds the AUC of every attack by Phi(mu / sqrt(2)) and its
+true-positive rate at 1 % false positives. The lower end of the interval of the strongest attack's
+AUC may be over the bound by chance in one run of forty. The rows without a bound show whether the
+panel would have seen something.
 
 canaries: 40 runs of the mechanism, and of four with a planted fault, each with 2,000 canaries that
 lie beyond the clipping bound. The best attacker guesses which of them took part, and the share of
@@ -24,6 +31,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +43,7 @@ from typing import Any
 import latentwalk as lw
 import numpy as np
 import torch
-from latentwalk.aggregation import lay_cells
+from latentwalk.aggregation import PrivacyLoss, lay_cells
 from latentwalk.aggregation._fixed_cells import UNIT, CellSums, FixedCells, count_and_sum
 from latentwalk.aggregation._gaussian_privacy import add_noise
 from latentwalk.aggregation._noisy_cells import NoisyCells, add_cell_noise
@@ -47,11 +56,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
 
 from common import load_npz
 
 N_TEST = 80  # patients
-PARTS = ("front", "canaries")
+PARTS = ("front", "panel", "canaries")
+FOUND = ("auc_low", "auc", "tpr", "p")
 Release = tuple[np.ndarray, np.ndarray]  # latents and classes
 Make = Callable[["Patients", int], Release]
 
@@ -82,6 +93,7 @@ class Front:
         self.space = LPIPSFeatures().fit(X[public])
         self.components = PCA(64, random_state=0).fit(self._flat(X[public]))
         W = invert(self.generator, X[private], arguments.cache)
+        self.images = X[private]
         self.patients = Patients(W, self.features(X[private]), y[private], groups[private])
 
     def _flat(self, X: np.ndarray) -> np.ndarray:
@@ -108,6 +120,24 @@ class Front:
             coverage(features, test.features),
             1000 * kernel_distance(features, test.features),
         )
+
+    def attack(self, make: Make, seed: int) -> dict[str, float | str]:
+        """What the panel finds of half of the patients in a release, with the others held out."""
+        ids = np.unique(self.patients.groups)
+        drawn = np.random.RandomState(seed).permutation(ids)[: len(ids) // 2]
+        inside = np.isin(self.patients.groups, drawn)
+        W, _ = make(self.patients.where(inside), seed)
+        shorten = make_pipeline(self.space, GaussianRandomProjection(1024, random_state=0))
+        auditor = lw.PrivacyAuditor({"pixels": "pixels", "lpips": shorten}, random_state=seed)
+        auditor.fit(
+            self.images[inside],
+            X_holdout=self.images[~inside],
+            groups=self.patients.groups[inside],
+            groups_holdout=self.patients.groups[~inside],
+        )
+        report = auditor.audit(decode_latents(self.generator, W))
+        values = (report.auc.low, report.auc.value, report.tpr.value, report.p_value)
+        return dict(zip(FOUND, values, strict=True)) | {"verdict": str(report.verdict)}
 
     # the releases
 
@@ -220,6 +250,34 @@ def show_front(arguments: argparse.Namespace, kept: dict[str, Any]) -> None:
         )
 
 
+def show_panel(arguments: argparse.Namespace, kept: dict[str, Any]) -> None:
+    """What the attacks find in each release, and what the guarantee allows."""
+    front = Front(arguments)
+    print(f"{'release':44} bound AUC   least over bound  bound TPR    p <= .05  verdicts")
+    for name, make in cases(front, arguments):
+        if make is None:
+            continue
+        rows = kept.setdefault(f"panel: {name}", [])
+        for seed in range(len(rows), arguments.seeds):
+            rows.append(front.attack(make, seed))
+            arguments.out.write_text(json.dumps(kept, indent=1) + "\n")
+        loss = PrivacyLoss(stated(name), 0.01)
+        most = norm.cdf(loss.mu / sqrt(2))  # AUC of the best attack on mu-GDP
+        low, auc, tpr, p = (np.array([row[key] for row in rows]) for key in FOUND)
+        print(
+            f"{name:44} {most:5.3f} {auc.mean():.3f} {low.max():.3f} {(low > most).sum():9}"
+            f"  {loss.tpr_bound:5.3f} {tpr.mean():5.3f}  {(p <= 0.05).sum():8}"
+            f"  {dict(Counter(row['verdict'] for row in rows))}",
+            flush=True,
+        )
+
+
+def stated(name: str) -> float:
+    """The mu of a row of the table; infinity where nothing is promised."""
+    found = re.search(r"mu=([\d.]+)", name)
+    return float(found.group(1)) if found else inf
+
+
 # Canaries: each is alone in a class of its own, with noise of its own, so that one run asks about
 # all of them independently.
 
@@ -326,17 +384,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="npz for the inversions")
     parser.add_argument("--out", type=Path, default=Path("guarantee.json"))
     arguments = parser.parse_args()
-    if arguments.part == "front" and not (
+    if arguments.part != "canaries" and not (
         arguments.data and arguments.network and arguments.public
     ):
-        parser.error("--part front needs --data, --network and --public")
+        parser.error(f"--part {arguments.part} needs --data, --network and --public")
     return arguments
 
 
 def main() -> None:
     arguments = parse()
     everything = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    show = {"front": show_front, "canaries": show_canaries}[arguments.part]
+    show = {"front": show_front, "panel": show_panel, "canaries": show_canaries}[arguments.part]
     show(arguments, everything)
 
 
