@@ -14,7 +14,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    check_is_fitted,
+    validate_data,
+)
 from torch import nn
 
 from latentwalk.classifiers._augment import AUGMENTATIONS
@@ -155,12 +160,20 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
             guide.n_features_in_ = int(np.prod(image_shape))
         return guide
 
-    def _fit(self, X: Any, y: ArrayLike | None, X_val: Any, y_val: ArrayLike | None) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: ArrayLike | None,
+        X_val: Any,
+        y_val: ArrayLike | None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Check everything, set the attributes (an interrupted fit keeps them), then train."""
         X = self._validated(X, reset=True)
         labels = self._targets(y, len(X))
         classes, codes = np.unique(labels, return_inverse=True)
         weights = compute_class_weight(self.class_weight, classes=classes, y=labels)
+        row_weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
         schedule = self._schedule(weights.astype(np.float32))
         validation = self._validation_data(X_val, y_val, classes)
         generator, device = torch_generator(self.random_state), resolve_device(self.device)
@@ -171,7 +184,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         if len(X) > 1:
             train(
                 self.module_,
-                (X, codes),
+                (X, codes, row_weights),
                 schedule,
                 device=device,
                 generator=generator,

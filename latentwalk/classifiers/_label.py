@@ -98,6 +98,7 @@ class LabelClassifier(GuideClassifier):
         self,
         X: Any,
         y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
         X_val: Any = None,
         y_val: ArrayLike | None = None,
@@ -110,6 +111,9 @@ class LabelClassifier(GuideClassifier):
             Images, uint8 or float in [0, 1]; or features.
         y : array-like of shape (n_samples,)
             The class of each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss. Soft labels are rows that come once for each class,
+            with its probability as their weight.
         X_val, y_val : array-like, default=None
             Images of calibration patients. They decide when training ends and set the temperature.
             Do not use images of the audit.
@@ -124,4 +128,4 @@ class LabelClassifier(GuideClassifier):
         ValueError
             For bad images, labels of another length, or validation rows of unknown classes.
         """
-        return self._fit(X, y, X_val, y_val)
+        return self._fit(X, y, X_val, y_val, sample_weight)

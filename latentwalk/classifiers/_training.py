@@ -17,7 +17,7 @@ from latentwalk.classifiers._augment import augment
 from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
 
 Labelled = tuple[NDArray[Any], NDArray[np.intp]]
-
+Weighted = tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float32]]
 
 WEIGHT_DECAY = 0.01  # of AdamW, its default
 
@@ -54,7 +54,7 @@ def predict_logits(module: nn.Module, X: NDArray[Any], device: torch.device) -> 
 
 def train(
     module: nn.Module,
-    data: Labelled,
+    data: Weighted,
     schedule: Schedule,
     *,
     device: torch.device,
@@ -69,8 +69,8 @@ def train(
     ----------
     module : nn.Module
         Gives logits for floats.
-    data : tuple (X, codes)
-        Checked images or features, and class codes.
+    data : tuple (X, codes, weights)
+        Checked images or features, class codes, and the weights of the rows in the loss.
     schedule : Schedule
         How it is trained.
     device : torch.device
@@ -110,7 +110,7 @@ def train(
 
 def _epoch(
     module: nn.Module,
-    data: Labelled,
+    data: Weighted,
     schedule: Schedule,
     device: torch.device,
     generator: torch.Generator,
@@ -119,7 +119,7 @@ def _epoch(
 ) -> dict[str, float]:
     """Pass once over the rows in random order; return the mean loss and accuracy on the way."""
     module.train()
-    X, codes = data
+    X, codes, row_weights = data
     order = torch.randperm(len(codes), generator=generator).numpy()
     weights = torch.as_tensor(schedule.class_weights, device=device)
     loss_sum, n_right = 0.0, 0
@@ -129,9 +129,10 @@ def _epoch(
             x = augment(x, schedule.augmentation, generator)
         logits = module(x)
         losses = F.cross_entropy(
-            logits, target, weights, reduction="sum", label_smoothing=schedule.label_smoothing
+            logits, target, weights, reduction="none", label_smoothing=schedule.label_smoothing
         )
-        loss = losses / len(rows)  # not over the batch's weights: rare classes would lose theirs
+        # over rows, not over their weights: rare classes would lose theirs
+        loss = (losses * torch.as_tensor(row_weights[rows], device=device)).mean()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -15,10 +16,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
-from latentwalk.datasets import split_patients
+from latentwalk.datasets import PatientSplit, split_patients
 from latentwalk.evaluation._check_pipeline import check_pipeline
+from latentwalk.evaluation._learning import check_learner, fine_tune, fit_softly, loss_auc
 from latentwalk.evaluation._routing import release_params
 from latentwalk.evaluation._tstr import in_the_form_of
+from latentwalk.evaluation._warnings import each_warning_once
 from latentwalk.utils import check_groups, check_targets, to_float, validate_images
 
 
@@ -41,9 +44,15 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
     cross-validation and grid search measure the utility of the release for its users, and the
     privacy scores measure its cost in privacy.
 
-    Before any work ``fit`` checks that the sets of the audit share no image. It also checks the
-    release as `check_pipeline` does, on the patients that are not held out. Every class needs k of
-    these, or 2k for a walk.
+    Before any work ``fit`` checks the release as `check_pipeline` does, on the patients that it is
+    made from. Every class needs k of these, or 2k for a walk. ``fit`` also checks that the sets of
+    the audit share no image. Each warning is shown once, however many fits a search makes.
+
+    Two variants are for the hospital that receives a release. With `fine_tune_size` the classifier
+    is trained on the release first, and then on real images of patients of its own. With a
+    `teacher` it learns soft labels. Soft labels come from a classifier that saw the members, so
+    they carry the members too, and the audit of the images does not see that. `classifier_auc_`
+    measures it.
 
     Parameters
     ----------
@@ -60,17 +69,31 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         Cloned; None is ``PrivacyAuditor()``.
     holdout_size : float, default=0.3
         The share of patients that are held out for the audit, in (0, 1).
+    fine_tune_size : float, default=0.0
+        The share of patients, in [0, 1), whose real images fine-tune the classifier after the
+        release. They stand for the receiver's own patients: the release is not made from them, and
+        they do not judge it. The classifier needs ``warm_start`` or ``partial_fit``.
+    teacher : classifier, default=None
+        Cloned and fitted on the members. Its posteriors on the synthetic images are the soft labels
+        that the classifier learns, as weights of one row for each class: its ``fit`` must take
+        ``sample_weight``. None gives every synthetic image the class of its row.
     random_state : int, RandomState instance or None, default=None
         Seeds the draw of the held-out patients.
+    verbose : bool, default=False
+        Show the stages of ``fit`` on standard error.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes.
     classifier_ : classifier
-        Trained on synthetic images only.
+        Trained on synthetic images and, with `fine_tune_size`, on the receiver's real ones.
     report_ : AuditReport
         The audit of the release against the held-out patients.
+    classifier_auc_ : Rate or None
+        How well the loss of the classifier tells members from held-out patients, with its 95 %
+        interval; 0.5 is chance. An interval above 0.5 says that the classifier gives members away.
+        None for a classifier without ``predict_proba``.
     n_features_in_ : int
         Number of values in an image.
 
@@ -98,7 +121,10 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         "classifier": [HasMethods(["fit", "predict"])],
         "auditor": [HasMethods(["fit", "audit"]), None],
         "holdout_size": [Interval(Real, 0, 1, closed="neither")],
+        "fine_tune_size": [Interval(Real, 0, 1, closed="left")],
+        "teacher": [HasMethods(["fit", "predict_proba"]), None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -108,13 +134,19 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         *,
         auditor: Any = None,
         holdout_size: float = 0.3,
+        fine_tune_size: float = 0.0,
+        teacher: Any = None,
         random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
     ) -> None:
         self.release = release
         self.classifier = classifier
         self.auditor = auditor
         self.holdout_size = holdout_size
+        self.fine_tune_size = fine_tune_size
+        self.teacher = teacher
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Make the release of the members, train on it, and audit it.
@@ -144,23 +176,45 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
             raise ValueError("TrainOnSynthetic requires y to be passed, but the target y is None")
         images, classes = self._check(X, y, reset=True)
         codes = check_groups(groups, len(images))
-        shares = (1 - self.holdout_size, 0.0, 0.0, self.holdout_size)
-        split = split_patients(
-            images, classes, codes, shares=shares, random_state=self.random_state
-        )
-        members, held_out = split.members, split.audit
-        # what the audit refuses is refused before the release is made
+        with each_warning_once():
+            return self._fit(images, classes, codes, has_groups=groups is not None)
+
+    def _fit(
+        self, X: NDArray[Any], y: NDArray[Any], codes: NDArray[np.intp], *, has_groups: bool
+    ) -> Self:
+        split = self._split(X, y, codes)
+        members, own, held_out = split.members, split.calibration, split.audit
+        patients = codes[members] if has_groups else None
+        # what would fail later fails before the release is made
+        is_soft = self.teacher is not None
+        check_learner(self.classifier, fine_tune=self.fine_tune_size > 0, soft=is_soft)
+        release, params = self._checked_release(X[members], y[members], patients)
         auditor = self._new_auditor().fit(
-            images[members],
-            X_holdout=images[held_out],
+            X[members],
+            X_holdout=X[held_out],
             groups=codes[members],
             groups_holdout=codes[held_out],
         )
-        patients = None if groups is None else codes[members]
-        X_syn = self._make_release(images[members], classes[members], patients)
-        self.classes_ = np.unique(classes[members])
-        self.classifier_ = clone(self.classifier).fit(X_syn, classes[members])
+        self._say(
+            f"a release of {len(members)} images of {len(np.unique(codes[members]))} patients"
+        )
+        X_syn = self._make_release(release, X[members], y[members], params)
+        self.classes_ = np.unique(y[members])
+        self._say(f"a classifier of {len(X_syn)} synthetic images")
+        model = clone(self.classifier)
+        if self.teacher is None:
+            model.fit(X_syn, y[members])
+        else:
+            fit_softly(model, X_syn, clone(self.teacher).fit(X[members], y[members]))
+        if len(own):
+            self._say(f"the classifier goes on with {len(own)} real images of the receiver")
+            fine_tune(model, X[own], y[own], self.classes_)
+        self.classifier_ = model
+        self._say(f"the audit, with {len(np.unique(codes[held_out]))} held-out patients")
         self.report_ = auditor.audit(X_syn)
+        sides = ((X[rows], y[rows], codes[rows]) for rows in (members, held_out))
+        self.classifier_auc_ = loss_auc(model, *sides)
+        self._say(f"the verdict is {self.report_.verdict}")
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -219,14 +273,30 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
         predicted = self.predict(X)
         return float(balanced_accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def _make_release(
+    def _split(self, X: NDArray[Any], y: NDArray[Any], codes: NDArray[np.intp]) -> PatientSplit:
+        own, held_out = self.fine_tune_size, self.holdout_size
+        if own + held_out >= 1:
+            raise ValueError(
+                f"fine_tune_size={own} and holdout_size={held_out} leave nobody to make the "
+                "release from; expected a sum below 1"
+            )
+        shares = (1 - own - held_out, own, 0.0, held_out)
+        return split_patients(X, y, codes, shares=shares, random_state=self.random_state)
+
+    def _checked_release(
         self, X: NDArray[Any], y: NDArray[Any], groups: NDArray[np.intp] | None
-    ) -> NDArray[Any]:
+    ) -> tuple[Any, dict[str, Any]]:
+        """The release, not fitted yet, and the arguments of its ``fit_transform``."""
         release = clone(self.release)
         params = release_params(release, groups=groups, X_real=X)
         if isinstance(release, Pipeline):
             others = {name: value for name, value in params.items() if name != "groups"}
             check_pipeline(release, X, y, groups, **others)
+        return release, params
+
+    def _make_release(
+        self, release: Any, X: NDArray[Any], y: NDArray[Any], params: dict[str, Any]
+    ) -> NDArray[Any]:
         X_syn = np.asarray(release.fit_transform(X, y, **params))
         if len(X_syn) != len(X):
             raise ValueError(
@@ -234,6 +304,10 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
                 "since the classes are those of the rows"
             )
         return in_the_form_of(X, X_syn, name="the release")
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            print(f"TrainOnSynthetic: {text}", file=sys.stderr, flush=True)
 
     def _new_auditor(self) -> Any:
         from latentwalk.auditing import PrivacyAuditor

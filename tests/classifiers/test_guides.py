@@ -125,6 +125,17 @@ def test_balanced_weights_find_the_rare_class():
     assert recall[1] > recall[0] + 0.2
 
 
+def test_weights_of_rows_decide_between_contradicting_rows():
+    rng = np.random.RandomState(0)
+    features = np.tile(rng.normal(size=(40, 2)), (2, 1))
+    y = np.repeat(["a", "b"], 40)
+    weights = np.r_[np.repeat([0.9, 0.1], 20), np.repeat([0.1, 0.9], 20)]
+    guide = quick(LabelClassifier, max_iter=60, label_smoothing=0.0)
+    guide.fit(features, y, sample_weight=weights)
+    posteriors = guide.predict_proba(features[:40])[:, 0]
+    assert posteriors[:20].mean() > 0.6 > 0.4 > posteriors[20:].mean()
+
+
 def test_figures_on_held_out_images_are_printed_when_asked_for(capsys):
     y_val = np.where(Y[400:] == 3, 3, 5)  # one class is rare here, and the other hard
     guide = quick(LabelClassifier, max_iter=4, verbose=True)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import sklearn
-from latentwalk import KSameAggregator, PrivacyAuditor, TrainOnSynthetic
+from latentwalk import KSameAggregator, LabelClassifier, PrivacyAuditor, TrainOnSynthetic
 from latentwalk.evaluation import (
     neg_collision_rate_score,
     neg_n_exposed_score,
     neg_tpr_score,
     tstr_score,
 )
+from latentwalk.evaluation._learning import fit_softly
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -42,6 +46,8 @@ class Recorder(TransformerMixin, BaseEstimator):
 
 class Figures:
     """An auditor that reports what it was given."""
+
+    verdict = "SIGNAL"
 
     def fit(self, X, y=None, **sets):
         self.X, self.sets = X, sets
@@ -133,6 +139,7 @@ def test_no_image_is_kept(digits):
         "classes_",
         "classifier_",
         "report_",
+        "classifier_auc_",
         "n_features_in_",
     }
     assert X[0].astype(np.float32).tobytes()[:64] not in pickle.dumps(model)
@@ -288,3 +295,155 @@ def test_an_image_on_both_sides_is_told_before_the_release_is_made(digits, patie
             model.fit(X, y, groups=groups)
         sides.append("must be disjoint" in str(error.value))
     assert any(sides)
+
+
+def invert(X):
+    return 1 - X
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        SGDClassifier(loss="log_loss", random_state=0),
+        LogisticRegression(max_iter=200),
+        LabelClassifier(
+            image_shape=(1, 8, 8), max_iter=8, width=8, augmentation=None, random_state=0
+        ),
+    ],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_real_images_of_the_receiver_fine_tune_the_classifier(digits, patients, classifier):
+    """It knows the inverted digits of the release, and learns plain ones from few patients."""
+    X, y = digits
+    release = FunctionTransformer(invert)
+    model = TrainOnSynthetic(release, classifier, auditor=Figures(), random_state=0)
+    assert model.fit(X, y, groups=patients).score(X, y) < 0.5
+    model.set_params(fine_tune_size=0.3).fit(X, y, groups=patients)
+    assert model.score(X, y) > 0.8
+    assert len(model.report_.members) == pytest.approx(0.4 * 600, abs=3)  # made from the others
+    assert model.classifier_.get_params() == classifier.get_params()
+
+
+def test_the_receivers_patients_are_neither_members_nor_judges(digits, patients):
+    X, y = digits
+    X = X.copy()
+    X[:, 0] = np.arange(600) / 600  # so that a row can be found again
+    seen = []
+
+    class Learner(GaussianNB):
+        def partial_fit(self, X, y, classes=None, sample_weight=None):
+            seen.append(np.rint(np.asarray(X)[:, 0] * 600).astype(int))
+            return super().partial_fit(X, y, classes, sample_weight)
+
+    identity = FunctionTransformer(lambda X: X / 1)
+    model = TrainOnSynthetic(
+        identity, Learner(), auditor=Figures(), fine_tune_size=0.2, random_state=0
+    ).fit(X, y, groups=patients)
+    report = model.report_
+    sides = [report.members, report.sets["X_holdout"]]
+    rows = [np.rint(side[:, 0] * 600).astype(int) for side in sides] + [seen[-1]]
+    assert sorted(np.concatenate(rows)) == list(range(600))
+    names = [set(patients[one]) for one in rows]
+    assert sum(map(len, names)) == len(set().union(*names))
+
+
+def test_a_classifier_that_cannot_go_on_is_told_before_the_release_is_made(digits):
+    X, y = digits
+    never = Pipeline([("first", Never())])
+    with pytest.raises(TypeError, match="neither warm_start nor partial_fit"):
+        TrainOnSynthetic(never, KNeighborsClassifier(), fine_tune_size=0.2).fit(X, y)
+    with pytest.raises(TypeError, match="takes no sample_weight"):
+        TrainOnSynthetic(never, KNeighborsClassifier(), teacher=LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="leave nobody to make the release from"):
+        TrainOnSynthetic(never, SGDClassifier(), fine_tune_size=0.7).fit(X, y)
+
+
+def test_soft_labels_are_the_teachers(digits):
+    """Rows under wrong classes: the teacher, who saw real images, puts them right."""
+    X, y = digits
+    rolled = FunctionTransformer(lambda X: np.roll(X, 7, axis=0))
+    hard = TrainOnSynthetic(rolled, LogisticRegression(), auditor=Figures(), random_state=0)
+    soft = TrainOnSynthetic(
+        rolled,
+        LogisticRegression(),
+        teacher=LogisticRegression(max_iter=500),
+        auditor=Figures(),
+        random_state=0,
+    )
+    assert hard.fit(X, y).score(X, y) < 0.3
+    assert soft.fit(X, y).score(X, y) > 0.9
+
+
+def test_soft_labels_weigh_rows():
+    X = np.zeros((2, 1))
+    teacher = GaussianNB()
+    teacher.predict_proba = lambda X: np.array([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
+    teacher.classes_ = np.array(["a", "b", "c"])
+
+    class Learner(GaussianNB):
+        def fit(self, X, y, sample_weight=None):
+            self.seen = list(zip(y.tolist(), sample_weight.tolist(), strict=True))
+
+    learner = Learner()
+    fit_softly(learner, X, teacher)
+    assert learner.seen == [("a", 0.75), ("b", 0.25), ("c", 1.0)]
+
+
+def test_the_loss_of_the_classifier_tells_what_soft_labels_give_away(digits):
+    """Images that copy nobody pass the audit; a teacher that knows its patients by heart speaks
+    through its labels of them."""
+    X, y = digits
+    rng = np.random.default_rng(0)
+    y = rng.permutation(y)  # nothing to learn but who was there
+    near = FunctionTransformer(lambda X: X + rng.normal(scale=0.1, size=X.shape))
+    teacher = RandomForestClassifier(50, random_state=0)
+    learner = RandomForestClassifier(50, random_state=0)
+    auditor = Figures()
+    mixed = FunctionTransformer(lambda X: rng.permutation(X))  # images without their classes
+    hard = TrainOnSynthetic(mixed, learner, auditor=auditor, holdout_size=0.5, random_state=0)
+    assert hard.fit(X, y).classifier_auc_.low < 0.5
+    soft = TrainOnSynthetic(
+        near, learner, teacher=teacher, auditor=auditor, holdout_size=0.5, random_state=0
+    )
+    assert soft.fit(X, y).classifier_auc_.low > 0.6
+    ridge = TrainOnSynthetic(mixed, RidgeClassifier(), auditor=auditor, random_state=0)
+    assert ridge.fit(X, y).classifier_auc_ is None
+
+
+def test_the_stages_are_shown_when_asked_for(digits, capsys):
+    X, y = digits
+    model = TrainOnSynthetic(
+        FunctionTransformer(np.sqrt), RidgeClassifier(), auditor=Figures(), random_state=0
+    )
+    model.fit(X, y)
+    assert capsys.readouterr().err == ""
+    model.set_params(verbose=True).fit(X, y)
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in shown] == ["TrainOnSynthetic"] * 4
+    assert "a release of 420 images" in shown[0] and "SIGNAL" in shown[-1]
+
+
+class Warner(TransformerMixin, BaseEstimator):
+    """A release that warns in each fit, from another line's registry each time."""
+
+    def fit(self, X, y=None):
+        for _ in range(2):
+            warnings.warn_explicit("the same each time", UserWarning, "release.py", 1, registry={})
+        return self
+
+    def transform(self, X):
+        return 1 - X
+
+
+def test_a_search_shows_a_warning_once(digits, recwarn):
+    X, y = digits
+    model = TrainOnSynthetic(Warner(), RidgeClassifier(), auditor=Figures(), random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.resetwarnings()
+        for _ in range(3):
+            model.fit(X, y)
+    assert [str(w.message) for w in caught].count("the same each time") == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "the same each time")
+        with pytest.raises(UserWarning, match="the same each time"):
+            model.fit(X, y)
