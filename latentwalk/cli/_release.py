@@ -64,8 +64,9 @@ def release(
     out : Path
         A new folder.
     k : tuple of int
-        The patients of a group; of several the calibration patients choose. The default tries 5, 10
-        and 20. A class needs 2k patients.
+        The patients of a group. Of several, the smallest is taken whose audit on the calibration
+        patients ends in NO EVIDENCE, else the largest. The default is 5, 10 and 20, or only the
+        largest of them where these patients are too few. A class needs 2k patients.
     other_patients : bool
         The network was trained on patients who are not in the folder.
     name : str

@@ -18,11 +18,12 @@ from latentwalk.datasets import PatientSplit
 from latentwalk.release._facts import check_facts
 from latentwalk.release._files import folder_names
 from latentwalk.release._gate import check_labels, check_text, name_classes
+from latentwalk.release._group_sizes import GroupSizes
 from latentwalk.release._internal import write_internal
 from latentwalk.release._recipe import default_auditor, default_guides
 from latentwalk.release._release import write_release
 from latentwalk.release._results import ReleasePaths, ReleaseResult
-from latentwalk.release._run import Settings, candidates, run
+from latentwalk.release._run import Settings, run
 from latentwalk.release._staging import empty_folder
 from latentwalk.release._study import Study
 
@@ -70,10 +71,11 @@ def make_release(
         generator is used as it is. It must never have seen the other patients: give the `split`
         that it was trained with, or the same `random_state`.
     k : int, sequence of int or "auto", default="auto"
-        The patients of a group. Of several, the smallest one is taken whose upper bound of the
-        true-positive rate the auditor tolerates on the calibration patients; if there is none, the
-        smallest in which the audit finds nothing; else the largest. "auto" tries 5, 10 and 20, as
-        far as every class has 2k patients.
+        The patients of a group. Of several, the smallest one is taken whose audit on the
+        calibration patients ends in NO EVIDENCE, else the largest: an audit that finds nothing and
+        would have missed a leak is no reason for a smaller k. "auto" is 5, 10 and 20, as far as
+        every class has 2k patients. If the calibration patients are too few for NO EVIDENCE, "auto"
+        takes the largest at once.
     path : path-like, default=None
         A new folder. It gets ``release/`` (see `write_release`) and ``audit/``, which is internal
         and shows real images. None writes nothing.
@@ -100,7 +102,7 @@ def make_release(
     random_state : int, default=0
         Seeds everything but the order of the release, which no seed knows.
     verbose : bool, default=True
-        Show stages on standard error, with the time that is left.
+        Show stages and bars on standard error, with the time that is left.
 
     Returns
     -------
@@ -135,10 +137,11 @@ def make_release(
     members = study.members
     given = {"identity_classifier": identity_classifier, "label_classifier": label_classifier}
     guides = default_guides(members, random_state)
+    auditor = default_auditor(members, random_state) if auditor is None else auditor
     settings = Settings(
         guides=guides | {name: guide for name, guide in given.items() if guide is not None},
-        ks=candidates(k, members),
-        auditor=default_auditor(members, random_state) if auditor is None else auditor,
+        sizes=GroupSizes.of(k, study, auditor),
+        auditor=auditor,
         classifier=LabelClassifier(random_state=random_state) if classifier is None else classifier,
         step_params=dict(step_params or {}),
         ladder=ladder,
@@ -146,7 +149,7 @@ def make_release(
         verbose=verbose,
     )
     texts: dict[str, Any] = {"class_names": class_names, "allow": allow, "layout": layout}
-    facts = _check_writing(study, settings.ks[0], facts, **texts)
+    facts = _check_writing(study, settings.sizes.least, facts, **texts)
     with ExitStack() as stack:
         result, judge = run(study, generator, settings, _open_cache(cache_dir, stack))
     if place is None:

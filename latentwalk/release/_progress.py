@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MOMENT = 0.5  # seconds: what is faster came from a cache, and says nothing about the rest
-TRUST = 4.0  # how far a measured stage can change the estimate of the others
+TRUST = 10.0  # how far a measured stage can change the estimate of the others
 
 
 class Progress:
@@ -30,20 +30,30 @@ class Progress:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Run a stage."""
-        self._show(f"[{len(self.spent) + 1}/{len(self.expected)}] {name} ..")
+        # a stage that takes the place of a failed one was not expected
+        self.expected.setdefault(name, 0.0)
+        place = f"[{len(self.spent) + 1}/{len(self.expected)}]"
+        seconds = self.pace * self.expected[name]
+        self._show(f"{place} {name} .." + (f" about {duration(seconds)}" if seconds else ""))
         started = time.perf_counter()
-        yield
-        self.spent[name] = time.perf_counter() - started
+        try:
+            yield
+        finally:
+            self.spent[name] = time.perf_counter() - started
         self._show(f"      {duration(self.spent[name])}; about {duration(self.left)} left")
+
+    @property
+    def pace(self) -> float:
+        """How many times longer the stages took than expected."""
+        told = [n for n, seconds in self.spent.items() if seconds > MOMENT and self.expected[n]]
+        expected = sum(self.expected[name] for name in told)
+        found = sum(self.spent[name] for name in told)
+        return min(max(found / expected, 1 / TRUST), TRUST) if expected else 1.0
 
     @property
     def left(self) -> float:
         """Seconds that the other stages will take, by those that ran."""
-        told = [name for name, seconds in self.spent.items() if seconds > MOMENT]
-        expected = sum(self.expected[name] for name in told)
-        found = sum(self.spent[name] for name in told)
-        pace = min(max(found / expected, 1 / TRUST), TRUST) if expected else 1.0
-        return pace * sum(s for name, s in self.expected.items() if name not in self.spent)
+        return self.pace * sum(s for name, s in self.expected.items() if name not in self.spent)
 
     def _show(self, text: str) -> None:
         if self.verbose:

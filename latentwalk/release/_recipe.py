@@ -67,17 +67,25 @@ def fit_guides(guides: dict[str, Any], members: Cohort, memory: Memory) -> dict[
 
 
 def build_pipeline(
-    generator: Generator, guides: dict[str, Any], k: int, *, cache: Path, random_state: int
+    generator: Generator,
+    guides: dict[str, Any],
+    k: int,
+    *,
+    cache: Path,
+    random_state: int,
+    verbose: bool = False,
 ) -> Pipeline:
     """Return the pipeline that is not fitted yet; its cache keeps what does not depend on k."""
     frozen = {name: FrozenEstimator(guide) for name, guide in guides.items()}
     steps = [
         (
             "invert",
-            GANInverter(generator, cache_dir=cache / "latents", random_state=random_state),
+            GANInverter(
+                generator, cache_dir=cache / "latents", random_state=random_state, verbose=verbose
+            ),
         ),
         ("ksame", KSameAggregator(k, random_state=random_state)),
-        ("walk", GuidedWalker(generator, **frozen, random_state=random_state)),
+        ("walk", GuidedWalker(generator, **frozen, random_state=random_state, verbose=verbose)),
         ("decode", GANDecoder(generator)),
     ]
     return Pipeline(steps, memory=str(cache / "steps"))

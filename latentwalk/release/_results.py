@@ -68,10 +68,12 @@ class ReleaseResult:
         Their classes.
     k : int
         The patients of a group.
+    k_reason : str
+        Why this k was taken.
     report : AuditReport
         The audit, on patients that had no part in anything else.
     calibration : dict of int to AuditReport
-        The audits from which k was chosen; empty where k was given.
+        The audits from which k was chosen; empty where none could choose.
     ladder : mapping of str to AuditReport
         The audits of the stages of the pipeline; empty unless asked for.
     fidelity : FidelityReport
@@ -91,6 +93,7 @@ class ReleaseResult:
     X: NDArray[Any]
     y: NDArray[Any] | None
     k: int
+    k_reason: str
     report: Any
     calibration: dict[int, Any]
     ladder: Mapping[str, Any]
@@ -105,6 +108,7 @@ class ReleaseResult:
         """Return the figures as JSON values, without any image."""
         return {
             "k": self.k,
+            "k_reason": self.k_reason,
             "n_images": len(self.X),
             "audit": self.report.to_dict(),
             "calibration": {str(k): report.to_dict() for k, report in self.calibration.items()},
@@ -116,7 +120,7 @@ class ReleaseResult:
     def __str__(self) -> str:
         report = self.report
         lines = [
-            f"{len(self.X)} synthetic images, groups of k = {self.k}",
+            f"{len(self.X)} synthetic images, groups of k = {self.k} ({self.k_reason})",
             f"verdict      {verdict_of(report)}: {report.reason}",
             f"privacy      at least {report.n_exposed_lower} of {report.sets.n_members} patients "
             f"exposed; share found at {report.settings.fpr:.0%} false alarms: {report.tpr}",

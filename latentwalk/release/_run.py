@@ -13,10 +13,11 @@ from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from latentwalk.auditing import audit_pipeline, recommend_k
+from latentwalk.auditing import audit_pipeline
 from latentwalk.evaluation import check_pipeline
 from latentwalk.generators import Generator
 from latentwalk.release._estimate import expected_seconds, release_stage
+from latentwalk.release._group_sizes import GroupSizes, choose_k
 from latentwalk.release._progress import Progress
 from latentwalk.release._recipe import (
     build_pipeline,
@@ -28,10 +29,8 @@ from latentwalk.release._recipe import (
     train_generator,
 )
 from latentwalk.release._results import ReleaseResult
-from latentwalk.release._study import Cohort, Study
+from latentwalk.release._study import Study
 from latentwalk.utils import check_class_sizes
-
-CANDIDATES = (5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Settings:
 
     Attributes
     ----------
-    ks : tuple of int
-        The sizes of groups to try, in rising order.
+    sizes : GroupSizes
+        The sizes of groups to try.
     guides : dict of str to estimator
         The guides of the walk by their parameter; cloned.
     auditor, classifier : estimator
@@ -56,7 +55,7 @@ class Settings:
         Whether stages are shown.
     """
 
-    ks: tuple[int, ...]
+    sizes: GroupSizes
     guides: dict[str, Any]
     auditor: Any
     classifier: Any
@@ -68,20 +67,21 @@ class Settings:
 
 def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[ReleaseResult, Any]:
     """Return the result, of which nothing is written yet, and the auditor that judged it."""
-    members, ks = study.members, settings.ks
-    check_class_sizes(members.y, members.groups, 2 * ks[0], why=f"for two groups of k={ks[0]}")
+    members, least = study.members, settings.sizes.least
+    check_class_sizes(members.y, members.groups, 2 * least, why=f"for two groups of k={least}")
     # what the audit refuses is refused before anything is trained
     judge = fit_auditor(settings.auditor, members, study.audit, study.reference)
     if not isinstance(generator, Generator):
         generator = train_generator(generator, study, cache)
     check(study, generator, settings, cache)
-    seconds = expected_seconds(generator, study, ks, ladder=settings.ladder)
+    to_make = settings.sizes.to_make
+    seconds = expected_seconds(generator, study, to_make, ladder=settings.ladder)
     progress = Progress(seconds, settings.verbose)
     with progress.stage("guides"):
         memory = Memory(cache / "guides", verbose=0)
         guides = fit_guides(settings.guides, members, memory)
     made, calibration = make_all(study, generator, guides, settings, cache, progress)
-    k = choose_k(calibration) if calibration else ks[0]
+    k = choose_k(calibration) if calibration else max(made)
     pipeline, X_syn = made[k]
     with progress.stage("audit"):
         ladder = audit_stages(judge, pipeline, X_syn, study, settings)
@@ -96,6 +96,7 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
         X=X_syn,
         y=members.y,
         k=k,
+        k_reason=settings.sizes.reason(k, calibration),
         report=report,
         calibration=calibration,
         ladder=ladder,
@@ -110,7 +111,7 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
 def check(study: Study, generator: Generator, settings: Settings, cache: Path) -> None:
     """Raise for what would fail after the guides were trained."""
     members, guides = study.members, settings.guides
-    pipe = build_pipeline(generator, guides, settings.ks[0], cache=cache, random_state=0)
+    pipe = build_pipeline(generator, guides, settings.sizes.least, cache=cache, random_state=0)
     pipe.set_params(**settings.step_params)
     check_pipeline(pipe, members.X, members.y, members.groups, **fit_params(members))
 
@@ -126,36 +127,36 @@ def make_all(
     """Return a fitted pipeline and its images for each k, and the audits that choose one.
 
     A k without enough checked points is left out with a warning, unless no other one is left.
+    Where no audit can choose, the largest k that works is the only one.
     """
     made: dict[int, tuple[Pipeline, NDArray[Any]]] = {}
     calibration: dict[int, Any] = {}
-    members, auditor = study.members, None
-    if len(settings.ks) > 1:
+    members, auditor, sizes = study.members, None, settings.sizes
+    if sizes.judged:
         auditor = fit_auditor(settings.auditor, members, study.calibration, study.reference)
-    for k in settings.ks:
-        pipe = build_pipeline(generator, guides, k, cache=cache, random_state=settings.random_state)
+    for k in sizes.in_order:
+        pipe = build_pipeline(
+            generator,
+            guides,
+            k,
+            cache=cache,
+            random_state=settings.random_state,
+            verbose=settings.verbose,
+        )
         pipe.set_params(**settings.step_params)
         with progress.stage(release_stage(k)):
             try:
                 X_syn = pipe.fit_transform(members.X, members.y, **fit_params(members))
             except ValueError as error:
-                if k == settings.ks[-1] and not made:
+                if k == sizes.in_order[-1] and not made:
                     raise
                 warnings.warn(f"k={k} is left out: {error}", UserWarning, stacklevel=4)
                 continue
             made[k] = pipe, X_syn
-            if auditor is not None:
-                calibration[k] = auditor.audit(X_syn, pipeline=pipe)
+            if auditor is None:
+                break
+            calibration[k] = auditor.audit(X_syn, pipeline=pipe)
     return made, calibration
-
-
-def choose_k(calibration: Mapping[int, Any]) -> int:
-    """Return the smallest k that is tolerated, else that shows nothing, else the largest."""
-    tolerated = recommend_k(calibration)
-    if tolerated is not None:
-        return tolerated
-    silent = [k for k, report in calibration.items() if report.p_value > report.settings.alpha]
-    return min(silent, default=max(calibration))
 
 
 def audit_release(judge: Any, pipeline: Pipeline, X_syn: NDArray[Any], study: Study) -> Any:
@@ -185,27 +186,3 @@ def audit_stages(
         X_holdout=study.audit.X,
         random_state=settings.random_state,
     )
-
-
-def candidates(k: Any, members: Cohort) -> tuple[int, ...]:
-    """Return the sizes of groups to try: those given, or those that the classes allow.
-
-    Raises
-    ------
-    ValueError
-        When k is not one integer or more from 2 on.
-    """
-    if isinstance(k, str) and k == "auto":
-        most = smallest_class(members) // 2
-        return tuple(one for one in CANDIDATES if one <= most) or CANDIDATES[:1]
-    values = np.atleast_1d(np.asarray(k))
-    if values.dtype.kind not in "iu" or values.ndim != 1 or len(values) == 0 or values.min() < 2:
-        raise ValueError(f"k={k!r}; expected an integer of 2 or more, several of them, or 'auto'")
-    return tuple(sorted(set(values.tolist())))
-
-
-def smallest_class(cohort: Cohort) -> int:
-    """Return the number of patients of the class that has the fewest."""
-    codes = np.zeros(len(cohort.X), np.intp) if cohort.codes is None else cohort.codes
-    pairs = np.unique(np.column_stack([codes, cohort.groups]), axis=0)
-    return int(np.bincount(pairs[:, 0]).min())

@@ -11,8 +11,8 @@ from types import SimpleNamespace as Name
 import latentwalk as lw
 import numpy as np
 import pytest
+from latentwalk.release._group_sizes import GroupSizes, candidates, choose_k
 from latentwalk.release._progress import Progress, duration
-from latentwalk.release._run import candidates, choose_k
 from latentwalk.release._study import Cohort, Study
 from PIL import Image
 from sklearn.base import BaseEstimator
@@ -221,10 +221,35 @@ def report(high, p):
     return Name(verdict=word, settings=settings, p_value=p)
 
 
-def test_the_smallest_tolerated_k_then_the_smallest_silent_one_then_the_largest():
+def test_the_smallest_tolerated_k_is_taken_and_else_the_largest():
     assert choose_k({5: report(0.1, 0.5), 10: report(0.04, 0.5), 20: report(0.03, 0.5)}) == 10
-    assert choose_k({5: report(0.1, 0.01), 10: report(0.2, 0.5), 20: report(0.2, 0.5)}) == 10
+    # silent and too small to see anything: no reason for a smaller k
+    assert choose_k({5: report(0.1, 0.5), 10: report(0.2, 0.5), 20: report(0.2, 0.5)}) == 20
     assert choose_k({5: report(0.1, 0.01), 10: report(0.2, 0.01)}) == 10
+
+
+def sizes_of(k, n_patients, auditor=SETTINGS["auditor"]):
+    rows = np.arange(n_patients)
+    X = np.random.default_rng(0).uniform(size=(n_patients, 1, 2, 2))
+    return GroupSizes.of(k, Study.of(X, None, rows, None, 0), auditor)
+
+
+def test_few_calibration_patients_judge_no_k():
+    few = sizes_of("auto", 700)
+    assert (few.judged, few.to_make, few.in_order) == (False, (20,), (20, 10, 5))
+    assert few.reason(20, {}) == (
+        "the largest of (5, 10, 20): 70 calibration patients are too few to judge a smaller one"
+    )
+    assert sizes_of((5, 20), 700).to_make == (5, 20)  # who names several wants to see them
+    assert sizes_of(7, 700).reason(7, {}) == "no other one was tried"
+    many = sizes_of("auto", 3000)
+    assert (many.judged, many.in_order) == (True, (5, 10, 20))
+    assert many.reason(5, {5: report(0.04, 0.5)}) == (
+        "the smallest with NO EVIDENCE on 300 calibration patients"
+    )
+    assert "none has NO EVIDENCE" in many.reason(20, {20: report(0.2, 0.5)})
+    # a stricter auditor needs more of them
+    assert not sizes_of("auto", 3000, lw.PrivacyAuditor(tolerance=0.02)).judged
 
 
 def test_a_split_with_a_patient_in_two_sets_is_refused(images):
@@ -249,7 +274,8 @@ def test_the_rest_is_estimated_from_what_has_run(monkeypatch, capsys):
     assert progress.left == 60
     shown = capsys.readouterr().err.splitlines()
     assert shown[0] == "3 stages, about 2 min in all"
-    assert shown[1:3] == ["[1/3] one ..", "      20 s; about 4 min left"]
+    assert shown[1:3] == ["[1/3] one .. about 10 s", "      20 s; about 4 min left"]
+    assert shown[3] == "[2/3] two .. about 3 min"  # twice as slow as expected, as the first one was
     assert duration(5400) == "1.5 h"
 
 
@@ -262,8 +288,12 @@ def test_a_k_without_enough_points_is_left_out(images, monkeypatch):
         return walk(self, W, y, **params)
 
     monkeypatch.setattr(lw.GuidedWalker, "fit_transform", short)
+    monkeypatch.setattr("latentwalk.release._group_sizes.CANDIDATES", (3, 5))
     with pytest.warns(UserWarning, match="k=5 is left out: 8 points are missing"):
         result = lw.make_release(images, groups=PATIENT, k=(3, 5), **SETTINGS)
     assert result.k == 3
+    with pytest.warns(UserWarning, match="k=5 is left out: 8 points are missing"):
+        result = lw.make_release(images, groups=PATIENT, k="auto", **SETTINGS)
+    assert (result.k, result.calibration) == (3, {})
     with pytest.raises(ValueError, match="8 points are missing"):
         lw.make_release(images, groups=PATIENT, k=5, **SETTINGS)
