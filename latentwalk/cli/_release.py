@@ -34,6 +34,8 @@ def release(
     images: ImageOptions,
     k: Annotated[tuple[int, ...], Parameter(negative="")] = (),
     other_patients: Annotated[bool, Parameter(negative="")] = False,
+    guarantee: float | None = None,
+    n_images: int = 1000,
     name: str | None = None,
     licence: str | None = None,
     contact: str | None = None,
@@ -69,6 +71,12 @@ def release(
         largest of them where these patients are too few. A class needs 2k patients.
     other_patients : bool
         The network was trained on patients who are not in the folder.
+    guarantee : float
+        Draw the release under a guarantee: no attacker finds more than this share of the patients,
+        such as 0.05, at 1 % false alarms. It needs --other-patients, and one k (20 if none is
+        given).
+    n_images : int
+        Images that are drawn under a guarantee. The number is public.
     name : str
         What the data set is called, in README and report.
     licence : str
@@ -94,14 +102,16 @@ def release(
     if not other_patients:
         check_same_patients(network, folder, images, common)
     data = images.load(folder)
+    told = "others" if other_patients else "these patients"
+    generator = load_generator(network, trained_on=told)
     result = make_release(
         data.images,
         data.target,
         groups=data.groups,
-        generator=load_generator(
-            network, trained_on="others" if other_patients else "these patients"
-        ),
+        generator=generator,
         k=k or "auto",
+        guarantee=None if guarantee is None else noisy_cells(generator, guarantee, k),
+        n_images=n_images,
         path=out,
         class_names=data.target_names,
         facts=ReleaseFacts(name=name, licence=licence, contact=contact),
@@ -114,6 +124,15 @@ def release(
         verbose=not common.quiet,
     )
     return Outcome(str(result), result.to_dict(), code_of(result.report.verdict), out)
+
+
+def noisy_cells(generator: Any, tolerance: float, k: tuple[int, ...]) -> Any:
+    """Return the aggregator of a guarantee; raises for several k."""
+    from latentwalk.aggregation import DPKSameAggregator
+
+    if len(k) > 1:
+        raise ValueError(f"--k has {len(k)} values; --guarantee takes one, and spends it once")
+    return DPKSameAggregator(generator, *k, tolerance=tolerance)
 
 
 def check_same_patients(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentwalk.evaluation import PrivacyStatement
-from latentwalk.release._manifest import verdict_of
+from latentwalk.release._manifest import HELD_BACK, verdict_of
 from latentwalk.utils import check_groups, check_targets
 
 # What a verdict means, for somebody who did not run the audit.
@@ -22,6 +22,8 @@ MEANINGS = {
     "out.",
     "INVALID": "a control of the audit failed; its figures say nothing.",
     "no verdict": "no patients were held out, so that the audit describes and does not judge.",
+    HELD_BACK: "those who release the images keep the audit. Its figures come from real images, "
+    "which the guarantee would not cover.",
     "not audited": "nobody has measured what these images give away.",
 }
 RELEASED_AS_IT_IS = ("NO EVIDENCE",)

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from latentwalk.aggregation import DPKSameAggregator
 from latentwalk.auditing import ReleaseFacts
 from latentwalk.classifiers import LabelClassifier
 from latentwalk.datasets import PatientSplit
@@ -19,6 +20,7 @@ from latentwalk.release._facts import check_facts
 from latentwalk.release._files import folder_names
 from latentwalk.release._gate import check_labels, check_text, name_classes
 from latentwalk.release._group_sizes import GroupSizes
+from latentwalk.release._guaranteed import run_guaranteed
 from latentwalk.release._internal import write_internal
 from latentwalk.release._recipe import default_auditor, default_guides
 from latentwalk.release._release import write_release
@@ -35,6 +37,8 @@ def make_release(
     groups: ArrayLike | None = None,
     generator: Any,
     k: int | Sequence[int] | str = "auto",
+    guarantee: DPKSameAggregator | None = None,
+    n_images: int = 1000,
     path: str | os.PathLike[str] | None = None,
     class_names: Sequence[str] | Mapping[Any, str] | None = None,
     allow: str | None = None,
@@ -76,6 +80,13 @@ def make_release(
         would have missed a leak is no reason for a smaller k. "auto" is 5, 10 and 20, as far as
         every class has 2k patients. If the calibration patients are too few for NO EVIDENCE, "auto"
         takes the largest at once.
+    guarantee : DPKSameAggregator, default=None
+        Draws the release under a guarantee, see `latentwalk.DPKSameAggregator`. It is cloned and
+        gets `generator`, which must have been trained on others (``trained_on="others"``). There is
+        no walk: `k`, the guides and `ladder` are not used. The audit is made, and stays in the
+        house with every figure that was measured on real images.
+    n_images : int, default=1000
+        Images that are drawn under a guarantee. The number is public.
     path : path-like, default=None
         A new folder. It gets ``release/`` (see `write_release`) and ``audit/``, which is internal
         and shows real images. None writes nothing.
@@ -151,10 +162,16 @@ def make_release(
     texts: dict[str, Any] = {"class_names": class_names, "allow": allow, "layout": layout}
     facts = _check_writing(study, settings.sizes.least, facts, **texts)
     with ExitStack() as stack:
-        result, judge = run(study, generator, settings, _open_cache(cache_dir, stack))
+        cache = _open_cache(cache_dir, stack)
+        if guarantee is None:
+            result, judge = run(study, generator, settings, cache)
+        else:
+            result, judge = run_guaranteed(study, generator, guarantee, n_images, settings, cache)
     if place is None:
         return result
-    facts = replace(facts, fidelity=result.fidelity, utility=result.utility)
+    facts = replace(
+        facts, fidelity=result.fidelity, utility=result.utility, statement=result.statement
+    )
     audit = write_internal(place / "audit", result, judge, members, facts)
     try:
         release = write_release(
@@ -163,7 +180,7 @@ def make_release(
             result.y,
             report=result.report,
             pipeline=result.pipeline,
-            groups=members.groups,
+            groups=members.groups if guarantee is None else None,
             facts=facts,
             **texts,
         )

@@ -38,6 +38,8 @@ PUBLIC_PARAMETERS = {
 # Rates, and not counts, in the digits of the page: all digits of a rate are a fraction, and its
 # denominator is the number of patients.
 PUBLIC_FIGURES = ("p_value", "tpr", "collision_rate")
+# Stands for a report that stays in the house.
+HELD_BACK = "held back"
 SOFTWARE = ("latentwalk", "numpy", "scikit-learn", "torch")
 
 
@@ -59,7 +61,7 @@ def build_manifest(
     y : ndarray of shape (n_samples,) or None
         Their labels.
     report, pipeline
-        See `write_release`.
+        See `write_release`; `HELD_BACK` is a report that is not shown.
     allowed : str or None
         Why the images were released without NO EVIDENCE; None where no reason was needed.
     facts : ReleaseFacts
@@ -92,6 +94,8 @@ def public_audit(report: Any) -> dict[str, Any]:
     """Return the verdict and the rates of a report; None is not audited."""
     if report is None:
         return {"verdict": verdict_of(None)}
+    if report == HELD_BACK:
+        return {"verdict": HELD_BACK}
     figures = {name: rounded(plain(getattr(report, name, None))) for name in PUBLIC_FIGURES}
     return {"verdict": verdict_of(report)} | figures
 

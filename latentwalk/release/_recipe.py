@@ -148,12 +148,15 @@ def measure_fidelity(X_syn: NDArray[Any], study: Study) -> Any:
         )
 
 
-def measure_utility(X_syn: NDArray[Any], study: Study, classifier: Any) -> Utility | None:
+def measure_utility(
+    X_syn: NDArray[Any], y_syn: NDArray[Any] | None, study: Study, classifier: Any
+) -> Utility | None:
     """Return what a classifier learns from the release, beside what it learns from the members."""
     members, judges = study.members, study.judges
-    if members.y is None or judges.y is None:
+    if y_syn is None or members.y is None or judges.y is None:
         return None
     synthetic, real = (
-        tstr_score(classifier, X, members.y, judges.X, judges.y) for X in (X_syn, members.X)
+        tstr_score(classifier, X, y, judges.X, judges.y)
+        for X, y in ((X_syn, y_syn), (members.X, members.y))
     )
     return Utility(synthetic, real, 1 / len(np.unique(members.y)), len(judges.X))

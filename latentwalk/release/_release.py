@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from secrets import SystemRandom
@@ -31,7 +32,7 @@ from latentwalk.release._gate import (
     check_verdict,
     name_classes,
 )
-from latentwalk.release._manifest import build_manifest, least_group
+from latentwalk.release._manifest import HELD_BACK, build_manifest, least_group
 from latentwalk.release._readme import write_readme
 from latentwalk.release._staging import empty_folder, staged
 from latentwalk.utils import check_images, to_bytes
@@ -118,6 +119,10 @@ def write_release(
 
     Notes
     -----
+    Where a guarantee holds, the release says that it was audited and no more: verdict, figures,
+    fidelity and utility come from real images, which the guarantee would not cover. Keep the
+    report in the house.
+
     The number of images is visible. A pipeline returns one for every real row, which gives away
     the number of rows; release a part of them, or `GuidedWalker.sample`, where that matters.
 
@@ -145,6 +150,9 @@ def write_release(
         raise ValueError(f"layout={layout!r}; expected one of {LAYOUTS}")
     if layout == "folders":
         folder_names(labels)
+    if guaranteed:  # figures of real images are not covered, and neither is what follows from them
+        report = None if report is None else HELD_BACK
+        told = replace(told, fidelity=None, utility=None)
     X, labels = _shuffle(X, labels)
     X, labels = _drop_repeated(X, labels)
     manifest = build_manifest(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from latentwalk.evaluation import PrivacyStatement
 from latentwalk.release._manifest import verdict_of
 
 
@@ -63,7 +64,7 @@ class ReleaseResult:
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_channels, height, width)
-        The synthetic images, in the order of the members' rows.
+        The synthetic images, in the order of the members' rows, or drawn under a guarantee.
     y : ndarray of shape (n_samples,) or None
         Their classes.
     k : int
@@ -84,6 +85,8 @@ class ReleaseResult:
         The fitted pipeline: ``pipeline.fit_transform`` made `X`.
     generator : Generator
         The generator.
+    statement : PrivacyStatement or None
+        The guarantee under which `X` was drawn; None without one.
     paths : ReleasePaths
         What was written where.
     refusal : str or None
@@ -101,6 +104,7 @@ class ReleaseResult:
     utility: Utility | None
     pipeline: Pipeline
     generator: Any
+    statement: PrivacyStatement | None = None
     paths: ReleasePaths = NOWHERE
     refusal: str | None = None
 
@@ -132,6 +136,8 @@ class ReleaseResult:
                 f"fidelity     {name.replace('_', ' ')} {row.value:.3g}, real images of others "
                 f"{row.baseline:.3g} ({better} is better)"
             )
+        if self.statement is not None:
+            lines.append(f"guarantee    {self.statement.loss}")
         if self.utility is not None:
             used = self.utility
             lines.append(

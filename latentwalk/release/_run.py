@@ -91,7 +91,7 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
             report = replace(report, ladder=staged.ladder, inversion_gap=staged.inversion_gap)
     with progress.stage("fidelity and utility"):
         fidelity = measure_fidelity(X_syn, study)
-        utility = measure_utility(X_syn, study, settings.classifier)
+        utility = measure_utility(X_syn, members.y, study, settings.classifier)
     result = ReleaseResult(
         X=X_syn,
         y=members.y,

@@ -137,6 +137,32 @@ def test_a_run_is_repeated_from_its_toml(folders, tmp_path, capsys):
     assert "was not written by latentwalk" in capsys.readouterr().err
 
 
+def test_a_release_is_drawn_under_a_guarantee(tmp_path, capsys):
+    pytest.importorskip("opendp", reason="the extra dp is not installed")
+    pytest.importorskip("dp_accounting", reason="the extra dp is not installed")
+    network = tmp_path / "network.safetensors"
+    trainer = lw.StyleGAN2Trainer(
+        discriminator="stylegan2", size="small", max_iter=1, batch_size=2, random_state=0
+    )
+    trainer.fit(RNG.integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)).generator_.save(network)
+    for row, image in enumerate(RNG.integers(0, 256, (160, 8, 8), dtype=np.uint8)):
+        label = ("healthy", "ill")[row % 2]
+        write_folder(tmp_path / "scans" / label / f"patient-{row}", [image])
+    words = ["release", tmp_path / "scans", "--size=8", "--levels=label", "--levels=subject"]
+    words += [f"--network={network}", "--guarantee=0.3", "--n-images=40", "--quiet", "--k=5"]
+    words += ["--set=invert__encoder_iter=5", "--set=invert__max_iter=2", "--set=ksame__n_axes=2"]
+    command = [*map(str, words), f"--out={tmp_path / 'out'}"]
+    assert main(command) == 3
+    assert "--other-patients" in capsys.readouterr().err
+    assert main([*command, "--other-patients", "--k=10"]) == 3
+    assert "--guarantee takes one" in capsys.readouterr().err
+    main([*command, "--other-patients"])
+    assert "GDP" in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "out" / "release" / "manifest.json").read_text())
+    assert manifest["guarantee"]["tpr_bound"] == pytest.approx(0.3)
+    assert manifest["n_images"] <= 40
+
+
 def test_a_network_is_trained_and_released_for_the_same_patients(tmp_path, capsys):
     generator = lw.Generator.from_module(
         make_decoder(), w_dim=6, image_shape=(1, 8, 8), output_range=(-0.2, 0.2)

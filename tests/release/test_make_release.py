@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import warnings
 from types import SimpleNamespace as Name
 
 import latentwalk as lw
@@ -297,3 +298,58 @@ def test_a_k_without_enough_points_is_left_out(images, monkeypatch):
     assert (result.k, result.calibration) == (3, {})
     with pytest.raises(ValueError, match="8 points are missing"):
         lw.make_release(images, groups=PATIENT, k=5, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def others():
+    return GENERATOR.using(trained_on="others")
+
+
+def make_guaranteed(images, others, **changes):
+    pytest.importorskip("opendp", reason="the extra dp is not installed")
+    pytest.importorskip("dp_accounting", reason="the extra dp is not installed")
+    settings = SETTINGS | {
+        "generator": others,
+        "guarantee": lw.DPKSameAggregator(others, k=5, mu=2.0, n_axes=2),
+        "n_images": 60,
+        "step_params": {"invert__encoder_iter": 10, "invert__max_iter": 3},
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "an audit with", UserWarning)
+        return lw.make_release(images, PATIENT % 2, groups=PATIENT, **(settings | changes))
+
+
+def test_a_release_under_a_guarantee_is_drawn_and_tells_nothing_of_its_audit(
+    images, others, tmp_path
+):
+    result = make_guaranteed(images, others, path=tmp_path / "out")
+    assert result.X.shape == (60, 1, 8, 8) and len(result.y) == 60
+    assert result.statement.holds and result.statement.is_about(result.X, result.y)
+    assert "2-GDP" in str(result)
+    assert result.refusal is None
+    release, audit = result.paths.release, result.paths.audit
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["guarantee"]["mu"] == 2.0
+    assert manifest["audit"] == {"verdict": "held back"}
+    assert not (release / "report.html").exists()
+    texts = "".join(f.read_text() for f in release.iterdir() if f.suffix in (".md", ".json"))
+    measured = result.fidelity["coverage"].value, result.utility.real, result.report.tpr.value
+    assert not any(f"{value:.3g}" in texts for value in measured if 0 < value < 1)
+    assert str(result.report.sets.n_members) not in re.sub(r"[0-9a-f]{16,}", "", texts)
+    assert json.loads((audit / "report.json").read_text())["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"generator": GENERATOR}, "would be void: the generator does not say whom"),
+        ({"generator": lw.StyleGAN2Trainer()}, "would be trained on the members"),
+        ({"step_params": {"invert__fine_tune_iter": 5}}, "trained on private images"),
+    ],
+)
+def test_a_guarantee_that_would_be_void_ends_before_any_work(
+    images, others, changes, message, monkeypatch
+):
+    monkeypatch.setattr(lw.GANInverter, "fit_transform", None)
+    with pytest.raises(ValueError, match=message):
+        make_guaranteed(images, others, **changes)
