@@ -102,8 +102,7 @@ def release(
     if not other_patients:
         check_same_patients(network, folder, images, common)
     data = images.load(folder)
-    told = "others" if other_patients else "these patients"
-    generator = load_generator(network, trained_on=told)
+    generator = load_generator(network, trained_on="others" if other_patients else "these patients")
     result = make_release(
         data.images,
         data.target,
