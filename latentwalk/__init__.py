@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentwalk.aggregation import DPKSameAggregator, KSameAggregator
+    from latentwalk.aggregation import DPKSameAggregator, KSameAggregator, ShellNormalizer
     from latentwalk.auditing import PrivacyAuditor, ReleaseFacts
     from latentwalk.classifiers import IdentityClassifier, LabelClassifier
     from latentwalk.datasets import split_patients
@@ -34,6 +34,7 @@ _HOMES = {
     "LabelClassifier": "classifiers",
     "PrivacyAuditor": "auditing",
     "ReleaseFacts": "auditing",
+    "ShellNormalizer": "aggregation",
     "StyleGAN2Trainer": "generators",
     "TrainOnSynthetic": "evaluation",
     "check_pipeline": "evaluation",
@@ -56,6 +57,7 @@ __all__ = [
     "LabelClassifier",
     "PrivacyAuditor",
     "ReleaseFacts",
+    "ShellNormalizer",
     "StyleGAN2Trainer",
     "TrainOnSynthetic",
     "__version__",

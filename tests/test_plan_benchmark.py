@@ -7,7 +7,7 @@ from benchmarks.plan import releases
 from benchmarks.plan.__main__ import parse, result_path, run, table
 from benchmarks.plan.measures import Judge
 from benchmarks.plan.releases import GUIDED, WITH_K, walk
-from benchmarks.plan.remedies import member_ratio, spread_points, to_shell
+from benchmarks.plan.remedies import member_ratio, spread_points
 from benchmarks.plan.study import Cohort, Design, Study
 from latentwalk import Generator
 from latentwalk.utils import to_bytes
@@ -35,15 +35,6 @@ def test_a_walk_has_an_image_for_every_member_and_no_two_alike(study, name):
     assert images.shape == study.members.X.shape
     assert (labels == study.members.y).all()
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
-
-
-def test_prototypes_on_the_shell_have_the_median_norm_of_the_generator(study):
-    mean, std = study.generator.latent_moments
-    shrunk = (mean + 0.3 * (study.W - mean)).astype(np.float32)
-    norms = np.linalg.norm((to_shell(shrunk, study.generator) - mean) / std, axis=1)
-    own = study.generator.sample(2000, random_state=0)[1]
-    expected = np.median(np.linalg.norm((own - mean) / std, axis=1))
-    assert norms == pytest.approx(expected, rel=1e-4)
 
 
 def test_spread_around_prototypes_is_that_of_the_cells_of_samples(study):

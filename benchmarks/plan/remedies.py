@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from latentwalk import KSameAggregator
+from latentwalk.aggregation import ShellNormalizer
 from latentwalk.walking._paths import lay_paths
 from latentwalk.walking._prototypes import find_prototypes
 from latentwalk.walking._selection import slot_paths
@@ -15,11 +16,7 @@ N_COMPONENTS = 16
 
 def to_shell(prototypes, generator):
     """Prototypes put back to the median norm of the generator's own latents, in deviations."""
-    mean, std = generator.latent_moments
-    own = generator.sample(2000, random_state=0)[1]
-    norm = np.median(np.linalg.norm((own - mean) / std, axis=1))
-    norms = np.linalg.norm((prototypes - mean) / std, axis=1, keepdims=True)
-    return (mean + (prototypes - mean) * norm / norms).astype(np.float32)
+    return ShellNormalizer(generator).fit_transform(prototypes)
 
 
 def spread_points(prototypes, labels, generator, k, seed):

@@ -8,14 +8,20 @@ from typing import Any
 
 from sklearn.utils._set_output import _get_output_config
 
-from latentwalk.aggregation import DPKSameAggregator, KSameAggregator
+from latentwalk.aggregation import DPKSameAggregator, KSameAggregator, ShellNormalizer
 from latentwalk.evaluation._facts import Facts, error_of
 from latentwalk.generators import GANDecoder, Generator
 from latentwalk.inversion import GANInverter
 from latentwalk.walking import GuidedWalker
 
 # the aggregators share a place
-ORDER = (GANInverter, KSameAggregator | DPKSameAggregator, GuidedWalker, GANDecoder)
+ORDER = (
+    GANInverter,
+    KSameAggregator | DPKSameAggregator,
+    ShellNormalizer,
+    GuidedWalker,
+    GANDecoder,
+)
 NAMES = "GANInverter -> KSameAggregator -> GuidedWalker -> GANDecoder"
 
 

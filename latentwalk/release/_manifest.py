@@ -33,6 +33,7 @@ PUBLIC_PARAMETERS = {
         "max_identity",
         "duplicate_distance",
     ),
+    "ShellNormalizer": (),
     "GANDecoder": ("output_dtype",),
 }
 # Rates, and not counts, in the digits of the page: all digits of a rate are a fraction, and its

@@ -77,6 +77,7 @@ STEPS = {
     "GANInverter": "real images were projected into the latent space of a generator",
     "KSameAggregator": "each latent was replaced by the mean of a group of {k}",
     "DPKSameAggregator": "noisy means of fixed cells were taken, of cells with {k}",
+    "ShellNormalizer": "each mean was moved to where the latents of the generator lie",
     "GuidedWalker": "each row got a point of its own on a path between two means",
     "GANDecoder": "the generator made an image from each latent",
 }
