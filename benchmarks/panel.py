@@ -97,8 +97,9 @@ def attacked_releases(
         )
         return
     sets = red_team.sets_of(arguments.data, arguments.most)
-    for make in (red_team.disguised, red_team.averaged):
-        yield from ((sets, attacked) for attacked in make(sets))
+    averaged = red_team.averaged(sets, arguments.k, arguments.components, arguments.width)
+    for releases in (red_team.disguised(sets), averaged):
+        yield from ((sets, attacked) for attacked in releases)
     yield from red_team.subject_means()
 
 
@@ -271,6 +272,9 @@ def main() -> None:
     parser.add_argument("--max-iter", type=int, default=20, help="of these inversions")
     parser.add_argument("--features", default="auto", help="feature space of the red team")
     parser.add_argument("--most", type=int, default=800, help="images of a set in the red team")
+    parser.add_argument("--k", type=int, nargs="+", default=(5, 20), help="of averages and walks")
+    parser.add_argument("--components", type=int, default=64, help="of their generator")
+    parser.add_argument("--width", type=int, default=32, help="of their attacker's view")
     parser.add_argument("--only", nargs="+", default=[""], help="releases with this in their name")
     parser.add_argument("--runs", type=int, default=200, help="of each leak-free kind")
     parser.add_argument("--kinds", choices=LEAK_FREE, nargs="+", help="only these leak-free kinds")

@@ -8,7 +8,7 @@ of who is a member; its rate is what an audit should find about half of, at leas
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,10 +114,10 @@ def blur(X: Rows) -> Rows:
     return gaussian_filter(X.astype(np.float32), (0, 0, 2, 2))
 
 
-def whitened(sets: Sets, release: Rows) -> tuple[Score, Score]:
+def whitened(sets: Sets, release: Rows, width: int = WIDTH) -> tuple[Score, Score]:
     """The cosine to the release in whitened components of the reference."""
     rows = flat(sets.X_reference)
-    parts = PCA(min(WIDTH, len(rows) // 4), whiten=True, random_state=0).fit(rows)
+    parts = PCA(min(width, len(rows) // 4), whiten=True, random_state=0).fit(rows)
 
     def unit(rows: Rows) -> Rows:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -178,12 +178,17 @@ def copies(sets: Sets, rng: np.random.Generator) -> Attacked:
     return Attacked("28 copies, one level changed", "nearest", release, found / N_COPIES, N_COPIES)
 
 
-def averaged(sets: Sets) -> Iterator[Attacked]:
+def averaged(
+    sets: Sets,
+    sizes: Sequence[int] = (5, 20),
+    n_components: int = N_COMPONENTS,
+    width: int = WIDTH,
+) -> Iterator[Attacked]:
     """k-same and straight walks with principal components of other people for a generator."""
     rows = np.concatenate([flat(sets.X_reference), flat(sets.others)])
-    generator = PCA(N_COMPONENTS, random_state=0).fit(rows)
+    generator = PCA(n_components, random_state=0).fit(rows)
     W, rng = generator.transform(flat(sets.X)), np.random.default_rng(0)
-    for k in (5, 20):
+    for k in sizes:
         ksame = lw.KSameAggregator(k=k, random_state=0).fit(W, sets.y, groups=sets.groups)
         prototypes, targets = ksame.prototypes_, ksame.prototype_targets_
         walked = []
@@ -199,7 +204,7 @@ def averaged(sets: Sets) -> Iterator[Attacked]:
                 f"{name}, k = {k}",
                 "whitened cosine, subject means",
                 release,
-                sets.rate(*whitened(sets, release)),
+                sets.rate(*whitened(sets, release, width)),
             )
 
 

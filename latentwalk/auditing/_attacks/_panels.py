@@ -76,7 +76,7 @@ QUICK = Panel(
 )
 FULL = Panel(
     "full",
-    widths=(16, 32, 64),
+    widths=(16, 32, 64, 128, 256),
     attacks=(
         *QUICK.attacks,
         "outstanding",
