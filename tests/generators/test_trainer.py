@@ -394,7 +394,7 @@ def test_mean_latent_is_tracked(images):
     ("X", "y", "message"),
     [
         (np.zeros((4, 1, 8, 12)), None, "square whose side is a power of two"),
-        (np.zeros((4, 1, 24, 24)), None, "resize or crop to"),
+        (np.zeros((4, 1, 24, 24)), None, r"to 32x32, as load_image_folder\(folder, size=32\)"),
         (np.zeros((1, 1, 8, 8)), None, "X has 1 image; a generator needs at least 2"),
         (np.zeros((4, 8, 8)), None, "channel axis"),
         (np.full((4, 1, 8, 8), np.nan), None, "NaN"),

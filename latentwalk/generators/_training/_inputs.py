@@ -34,7 +34,8 @@ def check_size(images: NDArray[Any]) -> None:
         near = 2 ** max(round(log2(max(height, width))), 3)
         raise ValueError(
             f"X has images of {height}x{width} pixels; expected a square whose side is a power of "
-            f"two, at least 8: resize or crop to {near}x{near}"
+            f"two, at least 8: resize or crop to {near}x{near}, as load_image_folder(folder, "
+            f"size={near}) does"
         )
     if n < 2:
         raise ValueError(f"X has {n} image; a generator needs at least 2")
