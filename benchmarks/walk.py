@@ -154,13 +154,14 @@ def make_walk(
     context, *, objective=PLAN, schedule=None, repulsion=0.0, identity=True, precision="auto"
 ):
     """Our walk with its settings; without an identity guide by the repulsion alone."""
-    guides = context.guides
+    guides, generator = context.guides, context.generator.using(precision=precision)
     return Walk(
-        context.generator.using(precision=precision),
+        generator,
         guides if identity else replace(guides, identity=None),
         objective,
         schedule or Schedule(100, 6, 0.2),
         seed=0,
+        precision=generator.precision,
         repulsion=make_repulsion(context.examiner.neighbors, repulsion),
     )
 

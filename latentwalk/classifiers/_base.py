@@ -63,6 +63,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "device": [str, torch.device, None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -87,6 +88,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         patience: int = 10,
         warm_start: bool = False,
         device: str | torch.device | None = None,
+        n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool | int = False,
     ) -> None:
@@ -101,6 +103,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -306,7 +309,7 @@ class GuideClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
-        logits = predict_logits(self.module_, X, resolve_device(self.device))
+        logits = predict_logits(self.module_, X, resolve_device(self.device), self.n_jobs)
         return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
     def predict(self, X: Any) -> NDArray[Any]:

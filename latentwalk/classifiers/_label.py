@@ -46,6 +46,8 @@ class LabelClassifier(GuideClassifier):
         Start from the weights of the last fit, also of an interrupted one.
     device : str or torch.device, default=None
         None uses CUDA if available, else the CPU.
+    n_jobs : int, default=None
+        Number of blocks of batches in parallel (`joblib`) in `predict_proba`.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, order and augmentation.
     verbose : bool or int, default=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from latentwalk.classifiers._augment import augment
-from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
+from latentwalk.utils import map_rows, progress, to_numpy, to_tensor
 
 Labelled = tuple[NDArray[Any], NDArray[np.intp]]
 Weighted = tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float32]]
@@ -41,15 +42,17 @@ def n_batches(n_samples: int) -> int:
     return max(min(-(-n_samples // size), n_samples // 2), 1)
 
 
-def predict_logits(module: nn.Module, X: NDArray[Any], device: torch.device) -> NDArray[np.float32]:
+def predict_logits(
+    module: nn.Module, X: NDArray[Any], device: torch.device, n_jobs: int | None = None
+) -> NDArray[np.float32]:
     """Return the module's logits, (n_samples, n_classes), in evaluation mode."""
-    module = module.to(device).eval()
+    logits = partial(_logits, module.to(device).eval(), device)
+    return map_rows(logits, [X], n_jobs=n_jobs, device=device)
 
-    def logits(rows: slice) -> NDArray[np.float32]:
-        with torch.no_grad():
-            return to_numpy(module(to_tensor(X[rows].copy(), device)).float())
 
-    return map_batches(logits, len(X), device=device)
+@torch.no_grad()
+def _logits(module: nn.Module, device: torch.device, X: NDArray[Any]) -> NDArray[np.float32]:
+    return to_numpy(module(to_tensor(X, device)).float())
 
 
 def train(

@@ -28,6 +28,9 @@ class InceptionFeatures(NetworkFeatures):
         Images per call.
     device : str, default=None
         None uses CUDA if available, else the CPU.
+    n_jobs : int, default=None
+        Number of blocks of batches in parallel (`joblib`). The features are the same for any
+        number.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from latentwalk.features._base import ImageFeatures
-from latentwalk.utils import map_batches, resolve_device, to_numpy, to_tensor
+from latentwalk.utils import map_rows, resolve_device, to_numpy, to_tensor
 
 
 class NetworkFeatures(ImageFeatures):
@@ -21,6 +21,7 @@ class NetworkFeatures(ImageFeatures):
         "image_shape": [tuple, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str, torch.device, None],
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -29,24 +30,29 @@ class NetworkFeatures(ImageFeatures):
         image_shape: tuple[int, int, int] | None = None,
         batch_size: int | str = "auto",
         device: str | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.image_shape = image_shape
         self.batch_size = batch_size
         self.device = device
+        self.n_jobs = n_jobs
 
     @abstractmethod
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         """Float images (n, c, h, w) in [0, 1] to (n, n_features)."""
 
     def _extract(self, images: NDArray[Any]) -> NDArray[Any]:
-        device = resolve_device(self.device)
-        with torch.no_grad():
-            return map_batches(
-                lambda rows: to_numpy(self._forward(to_tensor(images[rows], device))),
-                len(images),
-                batch_size=self.batch_size,
-                device=device,
-            )
+        return map_rows(
+            self._features_of,
+            [images],
+            n_jobs=self.n_jobs,
+            batch_size=self.batch_size,
+            device=resolve_device(self.device),
+        )
+
+    @torch.no_grad()
+    def _features_of(self, images: NDArray[Any]) -> NDArray[Any]:
+        return to_numpy(self._forward(to_tensor(images, resolve_device(self.device))))
 
 
 def to_rgb(images: torch.Tensor, network: str) -> torch.Tensor:

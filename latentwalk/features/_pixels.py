@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from torch.nn import functional
 
 from latentwalk.features._base import ImageFeatures
-from latentwalk.utils import to_float, to_numpy
+from latentwalk.utils import map_batches, to_float, to_numpy
 
 
 class PixelFeatures(ImageFeatures):
@@ -65,16 +65,18 @@ class PixelFeatures(ImageFeatures):
         return super()._validate(X, reset=reset)
 
     def _extract(self, images: NDArray[Any]) -> NDArray[Any]:
+        height, width = images.shape[2:]
+        if self.size is not None and self.size > min(height, width):
+            raise ValueError(
+                f"size={self.size}; the images have {height}x{width} pixels, expected at most "
+                f"{min(height, width)}"
+            )
+        return map_batches(lambda rows: self._scaled(images[rows]), len(images))
+
+    def _scaled(self, images: NDArray[Any]) -> NDArray[np.float32]:
         pixels = to_float(images)
         if self.size is not None:
-            height, width = images.shape[2:]
-            if self.size > min(height, width):
-                raise ValueError(
-                    f"size={self.size}; the images have {height}x{width} pixels, expected at most "
-                    f"{min(height, width)}"
-                )
-            small = functional.adaptive_avg_pool2d(torch.tensor(pixels), self.size)
-            pixels = to_numpy(small)
+            pixels = to_numpy(functional.adaptive_avg_pool2d(torch.tensor(pixels), self.size))
         rows = pixels.reshape(len(pixels), -1)
         return rows / np.float32(np.sqrt(rows.shape[1]))
 

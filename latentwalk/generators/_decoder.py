@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -30,6 +31,8 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Floats in [0, 1], or bytes.
     flatten : bool, default=False
         Return rows of ``n_channels * height * width`` values, as data frames need.
+    n_jobs : int, default=None
+        Number of blocks of batches in parallel (`joblib`). The images are the same for any number.
     verbose : bool, default=False
         Show progress.
 
@@ -52,6 +55,7 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         "generator": [Generator],
         "output_dtype": [StrOptions({"float32", "uint8"})],
         "flatten": ["boolean"],
+        "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
 
@@ -61,11 +65,13 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         *,
         output_dtype: str = "float32",
         flatten: bool = False,
+        n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
         self.generator = generator
         self.output_dtype = output_dtype
         self.flatten = flatten
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -104,7 +110,11 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         check_is_fitted(self, "_n_features_out")
         latents = self._check_latents(W, reset=False)
         X = decode_latents(
-            self.generator, latents, output_dtype=self.output_dtype, verbose=self.verbose
+            self.generator,
+            latents,
+            output_dtype=self.output_dtype,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
         )
         return X.reshape(len(X), -1) if self.flatten else X
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ from latentwalk.generators._spec import (
     stylegan2_spec,
 )
 from latentwalk.generators._stylegan2 import StyleGAN2
-from latentwalk.utils import map_batches, pack_module, to_bytes, to_numpy
+from latentwalk.utils import map_rows, pack_module, to_bytes, to_numpy
 
 
 class Generator(Handle):
@@ -370,6 +371,7 @@ def decode_latents(
     *,
     output_dtype: str = "float32",
     out: NDArray[Any] | None = None,
+    n_jobs: int | None = None,
     verbose: bool = False,
 ) -> NDArray[Any]:
     """Make images from latents, in batches.
@@ -385,6 +387,8 @@ def decode_latents(
         are never in memory together.
     out : ndarray of shape (n_samples, n_channels, height, width), default=None
         Where the images are written, such as a memory map of `output_dtype`. None makes an array.
+    n_jobs : int, default=None
+        Number of blocks of batches in parallel (`joblib`).
     verbose : bool, default=False
         Show progress.
 
@@ -405,20 +409,20 @@ def decode_latents(
         raise ValueError(
             f"out is {out.dtype} of shape {out.shape}; expected {output_dtype}, {shape}"
         )
-    device = generator.device
-
-    @torch.no_grad()
-    def decode(rows: slice) -> NDArray[Any]:
-        latents = torch.tensor(W[rows], dtype=torch.float32, device=device)
-        images = to_numpy(generator.decode(latents))
-        return to_bytes(images) if output_dtype == "uint8" else images
-
-    return map_batches(
-        decode,
-        len(W),
+    return map_rows(
+        partial(_decode_batch, generator, output_dtype),
+        [W],
+        n_jobs=n_jobs,
         batch_size=generator.batch_size,
-        device=device,
+        device=generator.device,
         desc="decoding",
         verbose=verbose,
         out=out,
     )
+
+
+@torch.no_grad()
+def _decode_batch(generator: Generator, output_dtype: str, W: NDArray[Any]) -> NDArray[Any]:
+    latents = torch.tensor(W, dtype=torch.float32, device=generator.device)
+    images = to_numpy(generator.decode(latents))
+    return to_bytes(images) if output_dtype == "uint8" else images

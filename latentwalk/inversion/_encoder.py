@@ -9,14 +9,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from math import log2
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from latentwalk.generators import Generator
 from latentwalk.inversion._objective import Objective
-from latentwalk.utils import drawing_from, progress
+from latentwalk.utils import drawing_from, progress, to_numpy, to_tensor
 
 MAX_SIZE = 64
 GRID = 4
@@ -143,7 +146,7 @@ def minimize(
 def fine_tune_encoder(
     encoder: LatentEncoder,
     objective: Objective,
-    images: Tensor,
+    images: NDArray[Any],
     n_iter: int,
     rng: torch.Generator,
     *,
@@ -157,15 +160,16 @@ def fine_tune_encoder(
         Result of `train_encoder`; changed in place.
     objective : Objective
         What the inversion minimises.
-    images : Tensor of shape (n, c, h, w)
-        Images in [0, 1].
+    images : ndarray of shape (n, c, h, w)
+        Images, bytes or floats in [0, 1].
     n_iter, rng, verbose
         See `train_encoder`.
     """
     encoder.train().requires_grad_(True)
 
     def loss(rows: Tensor) -> Tensor:
-        batch = images[rows]
+        drawn, place = np.unique(to_numpy(rows), return_inverse=True)
+        batch = to_tensor(np.asarray(images[drawn])[place], rng.device)  # files give rows in order
         with objective.autocast:
             latents = encoder(batch).float()
         return objective(latents, objective.features(batch)).mean()

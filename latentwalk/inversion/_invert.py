@@ -16,12 +16,12 @@ from latentwalk.features import lpips_distance
 from latentwalk.generators import Generator
 from latentwalk.inversion._encoder import LatentEncoder, encode
 from latentwalk.inversion._lbfgs import optimize_latents
-from latentwalk.inversion._objective import batch_rows
 from latentwalk.inversion._settings import InversionSettings
 from latentwalk.inversion._store import Inverted, RowStore
-from latentwalk.utils import map_batches, progress, to_numpy, to_tensor
-from latentwalk.utils._batching import AUTO_BATCH_SIZE, run_batches
+from latentwalk.utils import map_rows, progress, to_numpy, to_tensor
+from latentwalk.utils._batching import AUTO_BATCH_SIZE, batch_rows, run_batches
 from latentwalk.utils._blocks import run_blocks
+from latentwalk.utils._mapped import MappedRows, pack_rows, unpack_rows
 
 # From this many rows on, a row's result on a CPU does not depend on their number.
 MIN_ROWS = 16
@@ -30,13 +30,13 @@ MIN_ROWS = 16
 def invert_images(
     settings: InversionSettings,
     encoder: LatentEncoder,
-    X: NDArray[np.float32],
+    X: NDArray[Any],
     *,
     n_jobs: int | None = None,
     store: RowStore | None = None,
     verbose: bool = False,
 ) -> Inverted:
-    """Find latents for images X (n, c, h, w) in [0, 1]."""
+    """Find latents for images X (n, c, h, w), bytes or floats in [0, 1]."""
     if settings.max_iter and settings.preconditioner is None:
         raise ValueError(f"max_iter={settings.max_iter}, but it was 0 in fit: fit again")
     keys = store.keys(X) if store else []
@@ -48,7 +48,7 @@ def invert_images(
     missing = np.array([i for i in range(len(X)) if not keys or keys[i] not in known], dtype=int)
     chunks = _chunks(missing, settings.generator, n_jobs)
     work = partial(_invert_chunk, settings, encoder)
-    parts = run_blocks(work, chunks, take=lambda rows: X[rows], n_jobs=n_jobs)
+    parts = run_blocks(work, chunks, take=partial(pack_rows, X), n_jobs=n_jobs)
     for rows, part in zip(progress(chunks, desc="inverting", verbose=verbose), parts, strict=True):
         if store:
             store.save([keys[i] for i in rows], part)
@@ -72,9 +72,9 @@ def _rows_at_a_time(generator: Generator, most: int = 64) -> int:
 
 
 def _invert_chunk(
-    settings: InversionSettings, encoder: LatentEncoder, X: NDArray[np.float32]
+    settings: InversionSettings, encoder: LatentEncoder, packed: NDArray[Any] | MappedRows
 ) -> Inverted:
-    generator, device = settings.generator, settings.generator.device
+    X, generator, device = unpack_rows(packed), settings.generator, settings.generator.device
     encoder = encoder.to(device)
     objective = settings.objective() if settings.max_iter else None
     size = _rows_at_a_time(generator)
@@ -101,24 +101,36 @@ def _invert_chunk(
 
 
 def reconstruction_errors(
-    generator: Generator, X: NDArray[np.float32], W: NDArray[np.float32], *, metric: str
+    generator: Generator,
+    X: NDArray[Any],
+    W: NDArray[np.float32],
+    *,
+    metric: str,
+    n_jobs: int | None = None,
 ) -> NDArray[np.float32]:
     """Return the distance of each image to the image of its latents, shape (n,).
 
     "pixel" is the root mean squared difference over all values of an image, which are in [0, 1];
     "lpips" is LPIPS (AlexNet, v0.1).
     """
-    device = generator.device
+    return map_rows(
+        partial(_errors, generator, metric),
+        [X, W],
+        n_jobs=n_jobs,
+        batch_size=generator.batch_size,
+        device=generator.device,
+    )
 
-    @torch.no_grad()
-    def error(rows: slice) -> NDArray[Any]:
-        images = to_tensor(X[rows], device)
-        decoded = generator.decode(to_tensor(W[rows], device))
-        if metric == "lpips":
-            return to_numpy(lpips_distance(images, decoded))
-        return to_numpy((images - decoded).square().mean((1, 2, 3)).sqrt())
 
-    return map_batches(error, len(X), batch_size=generator.batch_size, device=device)
+@torch.no_grad()
+def _errors(
+    generator: Generator, metric: str, X: NDArray[Any], W: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    images = to_tensor(X, generator.device)
+    decoded = generator.decode(to_tensor(W, generator.device))
+    if metric == "lpips":
+        return to_numpy(lpips_distance(images, decoded))
+    return to_numpy((images - decoded).square().mean((1, 2, 3)).sqrt())
 
 
 def find_poor(errors: NDArray[np.float32], max_error: float) -> NDArray[np.bool_]:

@@ -28,9 +28,7 @@ from latentwalk.inversion._store import Inverted, RowStore, check_cache
 from latentwalk.utils import (
     check_latents,
     pack_module,
-    to_float,
     to_numpy,
-    to_tensor,
     torch_generator,
     unpack_module,
     validate_images,
@@ -183,7 +181,7 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self : GANInverter
             The fitted inverter.
         """
-        images = validate_images(self, X, image_shape=self.generator.image_shape)
+        images = validate_images(self, X, image_shape=self.generator.image_shape, lazy=True)
         if self.cache_dir is not None:
             check_cache(self.cache_dir)
         self._n_features_out = self.generator.n_latent_features
@@ -195,8 +193,8 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         objective = replace(objective, regularization=float(self.regularization) * spread)
         self.encoder_ = train_encoder(objective, self.encoder_iter, rng, verbose=self.verbose)
         if self.fine_tune_iter:
-            real, steps = to_tensor(images, device), self.fine_tune_iter
-            fine_tune_encoder(self.encoder_, objective, real, steps, rng, verbose=self.verbose)
+            steps = self.fine_tune_iter
+            fine_tune_encoder(self.encoder_, objective, images, steps, rng, verbose=self.verbose)
         self.encoder_ = self.encoder_.cpu()
         P = to_numpy(preconditioner(objective, spread, rng)) if self.max_iter else None
         self._settings = InversionSettings(
@@ -300,12 +298,14 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise ValueError(f"metric={metric!r}; expected 'pixel' or 'lpips'")
         return self._errors(images, latents, metric)
 
-    def _check_images(self, X: ArrayLike) -> NDArray[np.float32]:
+    def _check_images(self, X: ArrayLike) -> NDArray[Any]:
+        """The images as they are, bytes or floats: each batch becomes floats when it is used."""
         check_is_fitted(self, "encoder_")
-        images = validate_images(self, X, image_shape=self.generator.image_shape, reset=False)
-        return np.ascontiguousarray(to_float(images))
+        return validate_images(
+            self, X, image_shape=self.generator.image_shape, reset=False, lazy=True
+        )
 
-    def _invert(self, images: NDArray[np.float32]) -> Inverted:
+    def _invert(self, images: NDArray[Any]) -> Inverted:
         if self.generator != self._settings.generator:
             raise ValueError(
                 f"generator is {self.generator!r}; fit was given {self._settings.generator!r}: fit "
@@ -327,9 +327,9 @@ class GANInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
 
     def _errors(
-        self, images: NDArray[np.float32], W: NDArray[np.float32], metric: str
+        self, images: NDArray[Any], W: NDArray[np.float32], metric: str
     ) -> NDArray[np.float32]:
-        return reconstruction_errors(self.generator, images, W, metric=metric)
+        return reconstruction_errors(self.generator, images, W, metric=metric, n_jobs=self.n_jobs)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

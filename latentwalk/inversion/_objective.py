@@ -18,11 +18,11 @@ from torch import Tensor
 from latentwalk.features import lpips_features
 from latentwalk.generators import Generator
 from latentwalk.utils import autocast
+from latentwalk.utils._batching import batch_rows
 
 Loss = Literal["pixels", "lpips"]
 LPIPS_WEIGHT = 0.05  # makes both parts of the perceptual loss similar
 N_SCALES = 3
-FULL_BATCH_SIDE = 128  # up to this side a gradient of a whole batch fits into memory
 
 
 def pixel_features(images: Tensor) -> Tensor:
@@ -49,12 +49,6 @@ FEATURES: dict[Loss, Callable[[Tensor], Tensor]] = {
     "pixels": pixel_features,
     "lpips": perceptual_features,
 }
-
-
-def batch_rows(image_shape: tuple[int, int, int], most: int = 64) -> int:
-    """Return the rows of a batch: `most` up to 128x128 pixels, fewer in proportion above."""
-    height, width = image_shape[1:]
-    return max(min(most, most * FULL_BATCH_SIDE**2 // (height * width)), 1)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latentwalk.utils import to_float
 from latentwalk.utils._files import replacing
+
+BLOCK = 256  # images in memory at a time
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,11 @@ class RowStore:
         check_cache(self.folder)
 
     @staticmethod
-    def keys(images: NDArray[np.float32]) -> list[str]:
-        """Return a key for every image, by its content."""
-        return [hashlib.sha256(np.ascontiguousarray(i).tobytes()).hexdigest() for i in images]
+    def keys(images: NDArray[Any]) -> list[str]:
+        """Return a key for every image, by its content as floats."""
+        blocks = (images[i : i + BLOCK] for i in range(0, len(images), BLOCK))
+        floats = (image for block in blocks for image in to_float(np.asarray(block)))
+        return [hashlib.sha256(image.tobytes()).hexdigest() for image in floats]
 
     def load(self) -> dict[str, Inverted]:
         """Return every stored row by its key; a damaged file is deleted."""

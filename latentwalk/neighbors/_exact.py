@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latentwalk.neighbors._index import CandidateIndex, make_index
+from latentwalk.neighbors._index import CandidateIndex, LastBuilt, make_index
 from latentwalk.neighbors._rows import (
     check_rows,
     check_weights,
@@ -22,6 +23,8 @@ ROUNDING_TERMS = 8
 UNIT_ROUNDOFF = 2.0**-24
 SMALLEST_NORMAL = 2.0**-126
 LARGEST = 2.0**50
+
+COPIES = LastBuilt()  # indices of copies that came from elsewhere: a worker gets one with each task
 
 Neighbors = tuple[NDArray[np.float64], NDArray[np.intp]]
 
@@ -77,7 +80,15 @@ class ExactNeighbors:
         self._center = row_mean(self.references)
         self._scale = power_of_two_scale(self.references, self._center)
         self._lift = None if self.weights is None else np.sqrt(self.weights.max() - self.weights)
+        self._token = uuid4().hex  # the same in every copy
         self._index = self._build()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_index"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._index = COPIES.get(self._token, self._build)
 
     def kneighbors(
         self, X: ArrayLike, n_neighbors: int = 1, *, exclude: ArrayLike | None = None

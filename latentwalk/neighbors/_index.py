@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
+from threading import Lock
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -68,6 +71,24 @@ class SklearnIndex:
             self._model = model.fit(self._blocks[0])
         distances, indices = self._model.kneighbors(X, k)
         return distances, indices
+
+
+class LastBuilt:
+    """The last few indices that were built in this process, by the token of what they index."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.size = size
+        self._lock, self._built = Lock(), OrderedDict[str, CandidateIndex]()
+
+    def get(self, token: str, build: Callable[[], CandidateIndex]) -> CandidateIndex:
+        """Return the index of a token, built when it is not among the last ones."""
+        with self._lock:
+            if token not in self._built:
+                self._built[token] = build()
+            self._built.move_to_end(token)
+            while len(self._built) > self.size:
+                self._built.popitem(last=False)
+            return self._built[token]
 
 
 def make_index(n_features: int) -> CandidateIndex:

@@ -24,6 +24,7 @@ from latentwalk.utils._validation import (
 
 if TYPE_CHECKING:
     from latentwalk.utils._batching import map_batches
+    from latentwalk.utils._blocks import map_rows
     from latentwalk.utils._modules import pack_module, unpack_module
     from latentwalk.utils._torch import (
         autocast,
@@ -39,6 +40,7 @@ _NEED_TORCH = {
     "autocast": "_torch",
     "drawing_from": "_torch",
     "map_batches": "_batching",
+    "map_rows": "_blocks",
     "pack_module": "_modules",
     "resolve_device": "_torch",
     "resolve_precision": "_torch",
@@ -59,6 +61,7 @@ __all__ = [
     "drawing_from",
     "is_missing",
     "map_batches",
+    "map_rows",
     "pack_module",
     "progress",
     "resolve_device",

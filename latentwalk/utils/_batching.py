@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,14 @@ from tqdm.auto import tqdm
 T = TypeVar("T")
 
 AUTO_BATCH_SIZE = {"cpu": 64, "cuda": 512}
+FULL_BATCH_SIDE = 128  # up to this side a gradient of a whole batch fits into memory
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+def batch_rows(image_shape: tuple[int, int, int], most: int = 64) -> int:
+    """Return the rows of a batch: `most` up to 128x128 pixels, fewer in proportion above."""
+    height, width = image_shape[1:]
+    return max(min(most, most * FULL_BATCH_SIDE**2 // (height * width)), 1)
 
 
 def map_batches(
@@ -58,22 +65,25 @@ def map_batches(
         When a given `batch_size` does not fit, or a single row does not. torch raises the first of
         them on a GPU and the second on a CPU.
     """
-    result = out
+    parts = run_batches(
+        function, n_samples, batch_size=batch_size, device=device, desc=desc, verbose=verbose
+    )
+    return assemble(parts, n_samples, out=out, desc=desc)
 
-    def keep(rows: slice) -> None:
-        nonlocal result
-        part = function(rows)
-        n_rows = rows.stop - rows.start
-        if np.shape(part)[:1] != (n_rows,):
-            raise ValueError(f"{desc}: {n_rows} rows gave an array of shape {np.shape(part)}")
-        if result is None:
-            result = np.empty((n_samples, *part.shape[1:]), part.dtype)
-        result[rows] = part
 
-    run_batches(keep, n_samples, batch_size=batch_size, device=device, desc=desc, verbose=verbose)
-    if result is None:
+def assemble(
+    parts: Iterable[NDArray[Any]], n_samples: int, *, out: NDArray[Any] | None, desc: str
+) -> NDArray[Any]:
+    """Put parts of rows, in order, into `out`, or into an array that the first part shapes."""
+    start = 0
+    for part in parts:
+        if out is None:
+            out = np.empty((n_samples, *part.shape[1:]), part.dtype)
+        out[start : start + len(part)] = part
+        start += len(part)
+    if out is None:
         raise ValueError(f"n_samples={n_samples}; expected 1 or more rows of {desc}")
-    return result
+    return out
 
 
 def run_batches(
@@ -84,27 +94,30 @@ def run_batches(
     device: torch.device | str = "cpu",
     desc: str = "rows",
     verbose: bool | int = False,
-) -> list[T]:
-    """Call `function` as `map_batches` does, and return what it returns for each slice."""
+) -> Iterator[T]:
+    """Call `function` as `map_batches` does, and yield what it returns for each slice."""
     size = AUTO_BATCH_SIZE[torch.device(device).type] if batch_size == "auto" else int(batch_size)
     if size < 1:
         raise ValueError(f"batch_size={batch_size!r}; expected a positive integer or 'auto'")
-    parts, start = [], 0
+    start = 0
     bar = tqdm(total=n_samples, desc=desc, disable=not verbose)
     while start < n_samples:
         rows = slice(start, min(start + size, n_samples))
         try:
-            parts.append(function(rows))
+            part = function(rows)
         except (MemoryError, RuntimeError) as error:
             if batch_size != "auto" or size == 1 or not is_out_of_memory(error):
                 raise
             size = max(size // 2, 1)
             warnings.warn(f"out of memory: batch_size halved to {size}", stacklevel=2)
             continue
-        bar.update(rows.stop - rows.start)
+        n_rows = rows.stop - rows.start
+        if isinstance(part, np.ndarray) and part.shape[:1] != (n_rows,):
+            raise ValueError(f"{desc}: {n_rows} rows gave an array of shape {part.shape}")
+        yield part
+        bar.update(n_rows)
         start = rows.stop
     bar.close()
-    return parts
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -1,18 +1,124 @@
-"""Blocks of work on joblib's workers: results in order, and one more try when a worker dies."""
+"""Rows of work on joblib's workers: results in order, and one more try when a worker dies.
+
+What is done to a row does not depend on the number of workers: batches are the same for any.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from joblib import Parallel, delayed
+import torch
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
+from numpy.typing import NDArray
 
+from latentwalk.utils._batching import AUTO_BATCH_SIZE, assemble, run_batches
+from latentwalk.utils._mapped import MappedRows, pack_rows, unpack_rows
+from latentwalk.utils._progress import progress
+
+BLOCKS_A_WORKER = 4  # enough that workers end together, few enough that `work` travels rarely
+
+T = TypeVar("T")
 Block = TypeVar("Block")
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+
+def map_rows(
+    work: Callable[..., NDArray[Any]],
+    arrays: Sequence[Any],
+    *,
+    n_jobs: int | None = None,
+    batch_size: int | str = "auto",
+    device: torch.device | str = "cpu",
+    desc: str = "rows",
+    verbose: bool | int = False,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Call `work` on batches of rows, here or in workers, and put together what it returns.
+
+    Parameters
+    ----------
+    work : callable(*rows) -> ndarray
+        Takes the same rows of each array and returns a row for each. It travels to the workers.
+    arrays : sequence of array-like of shape (n_samples, ...)
+        A memory map travels as the name of its file; of all others the rows of a block travel.
+    n_jobs : int, default=None
+        Blocks at a time, on joblib's active backend.
+    batch_size, device, desc, verbose, out
+        See `map_batches`.
+
+    Returns
+    -------
+    result : ndarray of shape (n_samples, ...)
+        In the order of the rows.
+    """
+    parts = run_rows(
+        work,
+        arrays,
+        n_jobs=n_jobs,
+        batch_size=batch_size,
+        device=device,
+        desc=desc,
+        verbose=verbose,
+    )
+    return assemble(parts, len(arrays[0]), out=out, desc=desc)
+
+
+def run_rows(
+    work: Callable[..., T],
+    arrays: Sequence[Any],
+    *,
+    n_jobs: int | None = None,
+    batch_size: int | str = "auto",
+    device: torch.device | str = "cpu",
+    desc: str = "rows",
+    verbose: bool | int = False,
+) -> Iterator[T]:
+    """Call `work` as `map_rows` does, and yield what it returns for each batch, in order."""
+    n_samples, n_workers = len(arrays[0]), effective_n_jobs(n_jobs)
+    size = AUTO_BATCH_SIZE[torch.device(device).type] if batch_size == "auto" else int(batch_size)
+    if n_workers == 1 or n_samples <= size or size < 1:
+        yield from run_batches(
+            lambda rows: work(*(X[rows] for X in arrays)),
+            n_samples,
+            batch_size=batch_size,
+            device=device,
+            desc=desc,
+            verbose=verbose,
+        )
+        return
+    # whole batches, so that they are the same for any number of workers
+    size *= max(n_samples // (size * n_workers * BLOCKS_A_WORKER), 1)
+    blocks = [slice(i, min(i + size, n_samples)) for i in range(0, n_samples, size)]
+    done = run_blocks(
+        partial(_run_block, work, batch_size, device),
+        blocks,
+        take=lambda rows: [pack_rows(X, rows) for X in arrays],
+        n_jobs=n_jobs,
+    )
+    for parts in progress(done, desc=desc, verbose=verbose, total=len(blocks)):
+        yield from parts
+
+
+def _run_block(
+    work: Callable[..., T],
+    batch_size: int | str,
+    device: torch.device | str,
+    packed: list[NDArray[Any] | MappedRows],
+) -> list[T]:
+    arrays = [unpack_rows(part) for part in packed]
+    parts = run_batches(
+        lambda rows: work(*(X[rows] for X in arrays)),
+        len(arrays[0]),
+        batch_size=batch_size,
+        device=device,
+    )
+    return list(parts)
 
 
 def run_blocks(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import map_batches, to_numpy, to_tensor
+from latentwalk.utils import map_rows, to_numpy, to_tensor
 from latentwalk.walking._guides import Guides
 
 Floats = NDArray[np.floating]
@@ -111,14 +111,23 @@ class Examiner:
     X_real : ndarray of shape (n_real, n_channels, height, width) or None
         Checked real images. They live as long as the examiner, and no fitted attribute holds the
         examiner.
+    n_jobs : int or None
+        Blocks of batches in parallel.
     verbose : bool or int
         Show a progress bar.
     """
 
     def __init__(
-        self, generator: Any, guides: Guides, X_real: NDArray[Any] | None, verbose: bool | int
+        self,
+        generator: Any,
+        guides: Guides,
+        X_real: NDArray[Any] | None,
+        *,
+        n_jobs: int | None = None,
+        verbose: bool | int = False,
     ) -> None:
-        self.generator, self.guides, self.verbose = generator, guides, verbose
+        self.generator, self.guides = generator, guides
+        self.n_jobs, self.verbose = n_jobs, verbose
         self.neighbors: ExactNeighbors | None = None
         if X_real is not None:
             rows = to_numpy(to_tensor(X_real.reshape(len(X_real), -1).copy()))
@@ -131,25 +140,29 @@ class Examiner:
 
     def measure(self, latents: NDArray[np.float32], codes: NDArray[np.intp]) -> Figures:
         """Return the figures of latents (n, n_features) of some classes (n,)."""
-        device, targets = self.generator.device, self.guides.targets(codes)
-
-        def rows(part: slice) -> Floats:
-            with torch.no_grad():
-                images = self.generator.decode(to_tensor(latents[part].copy(), device))
-                wanted = None if targets is None else targets[part]
-                return np.column_stack(
-                    [self._identity(images), self._label(images, wanted), self._distance(images)]
-                )
-
-        measured = map_batches(
-            rows,
-            len(latents),
+        targets = self.guides.targets(codes)
+        measured = map_rows(
+            self._measure_batch,
+            [latents] if targets is None else [latents, targets],
+            n_jobs=self.n_jobs,
             batch_size=self.generator.batch_size,
-            device=device,
+            device=self.generator.device,
             desc="check points",
             verbose=self.verbose,
         )
         return Figures(*measured.T)
+
+    @torch.no_grad()
+    def _measure_batch(
+        self, latents: NDArray[np.float32], targets: NDArray[np.intp] | None = None
+    ) -> Floats:
+        """The three figures as columns, (n, 3)."""
+        device = self.generator.device
+        self.guides.to(device)
+        images = self.generator.decode(to_tensor(latents, device))
+        return np.column_stack(
+            [self._identity(images), self._label(images, targets), self._distance(images)]
+        )
 
     def _identity(self, images: Tensor) -> Floats:
         phi_id = self.guides.identity

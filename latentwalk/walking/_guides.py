@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
@@ -20,6 +21,13 @@ class Guides:
     identity: Guide | None = None  # phi_id
     label: Guide | None = None  # phi_class
     logits: NDArray[np.intp] | None = None  # (n_classes,) logit of each class of y in `label`
+
+    def to(self, device: torch.device) -> Self:
+        """Move the networks; a worker may have another device."""
+        for guide in (self.identity, self.label):
+            if guide is not None:
+                guide.to(device)
+        return self
 
     def targets(self, codes: NDArray[np.intp]) -> NDArray[np.intp] | None:
         """Return the logits of `label` for class codes; None without such a guide."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentwalk.utils import autocast, map_batches, to_numpy, to_tensor
+from latentwalk.utils import autocast, to_numpy, to_tensor
+from latentwalk.utils._batching import batch_rows
+from latentwalk.utils._blocks import run_rows
 from latentwalk.walking._guides import Guides
 from latentwalk.walking._losses import Objective
 from latentwalk.walking._problem import WalkProblem
@@ -56,8 +59,12 @@ class Walk:
         The steps of Adam.
     seed : int
         Seed of the times.
+    precision : {"float32", "bfloat16"}
+        The generator's precision here. A worker may resolve "auto" otherwise.
     repulsion : Repulsion or None
         The hinge away from real images.
+    n_jobs : int or None
+        Blocks of batches of paths in parallel.
     verbose : bool or int
         Show a progress bar.
     """
@@ -67,7 +74,9 @@ class Walk:
     objective: Objective
     schedule: Schedule
     seed: int
+    precision: str
     repulsion: Repulsion | None = None
+    n_jobs: int | None = None
     verbose: bool | int = False
 
     def heavier(self, factor: float) -> Walk:
@@ -77,7 +86,7 @@ class Walk:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Decode for a step, in the generator's precision; measurements decode in float32."""
-        with autocast(self.generator.precision, self.generator.device):
+        with autocast(self.precision, self.generator.device):
             images: Tensor = self.generator.decode(latents).float()
         return images
 
@@ -122,34 +131,41 @@ def walk_paths(
     """
     if walk.schedule.n_steps == 0:
         return start, 0
-    device = walk.generator.device
     targets = walk.guides.targets(codes)
-    n_iter = [0]
-
-    def rows(part: slice) -> NDArray[Any]:
-        problem = WalkProblem(
-            walk.decode,
-            walk.guides,
-            walk.objective,
-            to_tensor(ends[part], device),
-            None if targets is None else torch.as_tensor(targets[part], device=device),
-            n_points,
-            _images_at_once(walk),
-            None if walk.repulsion is None else Anchors(walk.repulsion, walk.decode),
-        )
-        walked, n_steps = adam(problem, to_tensor(start[part], device), walk.schedule, walk.seed)
-        n_iter.append(n_steps)
-        return to_numpy(walked)
-
-    walked = map_batches(
-        rows,
-        len(ends),
+    parts = run_rows(
+        partial(_walk_batch, walk, n_points),
+        [ends, start] if targets is None else [ends, start, targets],
+        n_jobs=walk.n_jobs,
         batch_size=_paths_at_once(walk),
-        device=device,
+        device=walk.generator.device,
         desc="walk paths",
         verbose=walk.verbose,
     )
-    return walked, max(n_iter)
+    walked, n_steps = zip(*parts, strict=True)
+    return np.concatenate(walked), max(n_steps)
+
+
+def _walk_batch(
+    walk: Walk,
+    n_points: int,
+    ends: NDArray[np.float32],
+    start: NDArray[np.float32],
+    targets: NDArray[np.intp] | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """The coefficients of some paths, and the steps that were taken."""
+    device = walk.generator.device
+    problem = WalkProblem(
+        walk.decode,
+        walk.guides.to(device),
+        walk.objective,
+        to_tensor(ends, device),
+        None if targets is None else torch.as_tensor(targets, device=device),
+        n_points,
+        _images_at_once(walk),
+        None if walk.repulsion is None else Anchors(walk.repulsion, walk.decode),
+    )
+    walked, n_steps = adam(problem, to_tensor(start, device), walk.schedule, walk.seed)
+    return to_numpy(walked), n_steps
 
 
 def _images_at_once(walk: Walk) -> int:
@@ -162,7 +178,7 @@ def _paths_at_once(walk: Walk) -> int | str:
     size = walk.generator.batch_size
     if size == "auto" and walk.generator.device.type != "cpu":
         return "auto"
-    images = AUTO_IMAGES if size == "auto" else int(size)
+    images = batch_rows(walk.generator.image_shape) if size == "auto" else int(size)
     return max(images // walk.schedule.n_times, 1)
 
 

@@ -44,6 +44,8 @@ class Setting:
         See `select_points`.
     bounds : Bounds
         The limits of released points.
+    n_jobs : int or None
+        Blocks of batches in parallel.
     verbose : bool or int
         Show progress bars.
     """
@@ -56,6 +58,7 @@ class Setting:
     repulsion: float
     selection: str
     bounds: Bounds
+    n_jobs: int | None
     verbose: bool | int
 
     def check(self, labels: NDArray[Any] | None, X_real: Any, groups: Any) -> None:
@@ -104,7 +107,7 @@ class Setting:
     def examiner(self, real: NDArray[Any] | None, classes: NDArray[Any] | None) -> Examiner:
         """Return the examiner of points of these classes; the guides must be fitted."""
         guides = freeze_guides(self.identity, self.label, self.generator, classes)
-        return Examiner(self.generator, guides, real, self.verbose)
+        return Examiner(self.generator, guides, real, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def walk(self, examiner: Examiner, seed: int) -> Walk:
         """Return the walk of this setting, with the guides and real images of an examiner."""
@@ -115,6 +118,8 @@ class Setting:
             self.objective,
             make_schedule(self.objective.name, with_classes, self.max_iter),
             seed,
+            self.generator.precision,
             None if real is None else make_repulsion(real, self.repulsion),
+            self.n_jobs,
             self.verbose,
         )

@@ -91,6 +91,8 @@ nn.Module
     duplicate_distance : float, default=0.02
         Points whose image is this near to a real one (root mean square over pixels in [0, 1]) are
         not released, as near-exact duplicates. Needs `X_real`.
+    n_jobs : int, default=None
+        Number of blocks of paths in parallel (`joblib`). The result is the same for any number.
     random_state : int, RandomState instance or None, default=None
         Seeds tours, steps and samples.
     verbose : bool or int, default=False
@@ -176,6 +178,7 @@ nn.Module
         "selection": [StrOptions({"safest", "uniform"})],
         "max_identity": [Interval(Real, 0, 1, closed="right"), None],
         "duplicate_distance": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -195,6 +198,7 @@ nn.Module
         selection: str = "safest",
         max_identity: float | None = None,
         duplicate_distance: float = 0.02,
+        n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool | int = False,
     ) -> None:
@@ -210,6 +214,7 @@ nn.Module
         self.selection = selection
         self.max_identity = max_identity
         self.duplicate_distance = duplicate_distance
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -394,7 +399,7 @@ nn.Module
         seen = self._examiner(real, None if y is None else classes).measure(W, codes)
         figures = Bunch(identity=seen.identity, class_proba=seen.label, distance=seen.distance)
         if return_images:
-            figures.images = decode_latents(self.generator, W)
+            figures.images = decode_latents(self.generator, W, n_jobs=self.n_jobs)
         return figures
 
     def _fit(
@@ -436,6 +441,7 @@ nn.Module
             self.repulsion,
             self.selection,
             Bounds(self.max_identity, self.duplicate_distance),
+            self.n_jobs,
             self.verbose,
         )
 
