@@ -12,10 +12,10 @@ import torch
 from latentwalk import GANDecoder, GANInverter, Generator
 from latentwalk.features import lpips_distance
 from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config
-from latentwalk.inversion import _invert, _objective
+from latentwalk.inversion import _invert
 from latentwalk.inversion._encoder import minimize
-from latentwalk.inversion._objective import batch_rows
-from latentwalk.utils import _files
+from latentwalk.utils import _batching, _files
+from latentwalk.utils._batching import batch_rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -208,7 +208,7 @@ def test_parts_of_a_batch_are_the_batch(monkeypatch):
     """What is learned from the generator's samples is the same in parts that fit into memory."""
     fitted = []
     for side in (128, 8):
-        monkeypatch.setattr(_objective, "FULL_BATCH_SIDE", side)
+        monkeypatch.setattr(_batching, "FULL_BATCH_SIDE", side)
         fitted.append(make_inverter(encoder_iter=2).fit(X))
     whole, parts = fitted
     weights = [inverter._settings.regularization for inverter in fitted]
