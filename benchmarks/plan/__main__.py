@@ -110,7 +110,7 @@ def result_path(args, folder, name, k, seed):
 
 def table(rows):
     """Lines of the table: means, and what the audits said."""
-    titles = "".join(f"{title:>14s}" for title in COLUMNS)
+    titles = "".join(f"{title:>17s}" for title in COLUMNS)
     lines = [f"{'release':26s}{'k':>3s}{'images':>8s}{'distinct':>9s}{titles}  audit"]
     for name, k in dict.fromkeys((name, k) for name, k, _ in rows):
         lines.append(line(name, k, [found for n, j, found in rows if (n, j) == (name, k)]))
@@ -120,7 +120,7 @@ def table(rows):
 def line(name, k, found):
     """A row of the table: means and deviations, the verdicts, and the worst of the audits."""
     first = found[0]
-    cells = "".join(f"{spread([each[c] for each in found if c in each]):>14s}" for c in COLUMNS)
+    cells = "".join(f"{spread([each[c] for each in found if c in each]):>17s}" for c in COLUMNS)
     verdicts = Counter(each["verdict"] for each in found)
     verdict = ", ".join(v if len(found) == 1 else f"{n} {v}" for v, n in verdicts.items())
     rate, auc = (np.mean([each[c][0] for each in found]) for c in ("TPR", "attack_AUC"))
