@@ -5,7 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from latentwalk.auditing import PrivacyAuditor
+from latentwalk.auditing import ATTACKS, MembershipAttack, PrivacyAuditor, register_attack
+from latentwalk.features import LPIPSFeatures
+from latentwalk.metrics import exposure
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
@@ -81,3 +83,28 @@ def test_members_and_held_out_records_are_held_once():
     assert np.shares_memory(whole, cohorts.members.features["features"])
     again = pickle.loads(pickle.dumps(auditor)).cohorts_
     np.testing.assert_array_equal(again.real("features"), X)
+
+
+def test_lpips_rows_are_in_half_precision_and_attacks_of_others_get_float32():
+    rng = np.random.default_rng(0)
+    X, H, release = (rng.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8) for _ in range(3))
+    release[:10] = X[:10]
+    seen = []
+
+    @register_attack("watch")
+    class Watch(MembershipAttack):
+        def score_samples(self, X):
+            seen.extend([X.dtype, self.synthetic_.dtype])
+            return -self._nearest(X)[0][:, 0]
+
+    try:
+        auditor = PrivacyAuditor("lpips", random_state=0).fit(X, X_holdout=H)
+        report = auditor.audit(release)
+    finally:
+        del ATTACKS["watch"]
+    assert auditor.cohorts_.members.features["lpips"].dtype == np.float16
+    assert seen and set(seen) == {np.dtype(np.float32)}
+    exact = exposure(*(LPIPSFeatures().transform(rows) for rows in (X, release)))
+    kept = exposure(auditor.cohorts_.members.features["lpips"], LPIPSFeatures().transform(release))
+    np.testing.assert_allclose(kept[10:], exact[10:], rtol=1e-3)
+    assert report.n_exposed_lower > 0 and report.find("watch", "lpips").auc.value > 0.55
