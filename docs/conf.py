@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ version = release = latentwalk.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "myst_parser",
     "sphinx_copybutton",
@@ -32,6 +34,19 @@ extensions = [
 exclude_patterns = ["_build", "templates"]
 templates_path = ["templates"]
 default_role = "py:obj"
+
+# names of other projects become links; without a network they stay names, and the build succeeds
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "numpy": ("https://numpy.org/doc/stable", None),
+    "sklearn": ("https://scikit-learn.org/stable", None),
+    "torch": ("https://docs.pytorch.org/docs/stable", None),
+}
+intersphinx_timeout = 5
+logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
+    lambda record: "failed to reach any of the inventories" not in str(record.msg)
+)
+intersphinx_disabled_reftypes = ["*:doc"]
 nitpicky = False
 # the gallery's settings hold a compiled pattern, which Sphinx cannot keep between builds
 suppress_warnings = ["config.cache"]
