@@ -71,6 +71,24 @@ def test_two_workers_give_the_bits_of_one(step, backend):
             np.testing.assert_array_equal(found, known)
 
 
+class Broken(nn.Module):
+    """Gives NaN for latents whose first value is over 1."""
+
+    def forward(self, w):
+        return torch.where(w[:, :1, None, None] > 1, torch.nan, DECODER(w))
+
+
+def test_no_image_of_nan_leaves_the_decoder_or_passes_the_checks_of_a_walk():
+    generator = Generator.from_module(Broken(), w_dim=6, image_shape=SHAPE)
+    far = np.where(np.arange(48)[:, None] == 5, np.float32(2), np.clip(W, -1, 1))
+    message = "the generator made NaN or infinite values for 1 of 48 latents"
+    with pytest.raises(ValueError, match=message):
+        GANDecoder(generator).fit_transform(far)
+    walker = GuidedWalker(generator, guides()[0], n_points=9, max_iter=0, random_state=0)
+    with pytest.raises(ValueError, match="the generator made NaN"):
+        walker.fit(2 + PROTOTYPES)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2, 5])
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
 def test_rows_are_in_order_for_any_number_of_workers_and_rows_a_batch(n_jobs, batch_size):

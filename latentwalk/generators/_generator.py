@@ -38,6 +38,7 @@ from latentwalk.generators._spec import (
 )
 from latentwalk.generators._stylegan2 import StyleGAN2
 from latentwalk.utils import map_rows, pack_module, to_bytes, to_numpy
+from latentwalk.utils._torch import check_made
 
 
 class Generator(Handle):
@@ -424,5 +425,5 @@ def decode_latents(
 @torch.no_grad()
 def _decode_batch(generator: Generator, output_dtype: str, W: NDArray[Any]) -> NDArray[Any]:
     latents = torch.tensor(W, dtype=torch.float32, device=generator.device)
-    images = to_numpy(generator.decode(latents))
+    images = to_numpy(check_made(generator.decode(latents)))
     return to_bytes(images) if output_dtype == "uint8" else images

@@ -58,6 +58,21 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
     return np.asarray(tensor.detach().cpu().contiguous().numpy())
 
 
+def check_made(images: torch.Tensor) -> torch.Tensor:
+    """Return images that a generator made; raise where one has NaN or infinite values.
+
+    A figure of such an image is NaN, which nothing bounds: it would pass every check.
+    """
+    bad = ~images.isfinite().flatten(1).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"the generator made NaN or infinite values for {int(bad.sum())} of {len(images)} "
+            "latents of a batch: its weights are damaged, or the latents are far from those that "
+            "it knows"
+        )
+    return images
+
+
 def torch_generator(
     random_state: Any = None, device: str | torch.device = "cpu"
 ) -> torch.Generator:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentwalk.neighbors import ExactNeighbors
 from latentwalk.utils import map_rows, to_numpy, to_tensor
+from latentwalk.utils._torch import check_made
 from latentwalk.walking._guides import Guides
 
 Floats = NDArray[np.floating]
@@ -159,7 +160,7 @@ class Examiner:
         """The three figures as columns, (n, 3)."""
         device = self.generator.device
         self.guides.to(device)
-        images = self.generator.decode(to_tensor(latents, device))
+        images = check_made(self.generator.decode(to_tensor(latents, device)))
         return np.column_stack(
             [self._identity(images), self._label(images, targets), self._distance(images)]
         )
