@@ -39,6 +39,8 @@ def main():
     others = rng.permutation(np.concatenate([split.calibration, split.reference]))[: args.n]
     X, X_out, perfect = (images[rows] / np.float32(255) for rows in (members, holdout, others))
     samples, _ = generator.sample(len(X_out), random_state=0)
+    # the Vendi score has no direction for a black image
+    samples = samples[samples.any(axis=(1, 2, 3))]
     copied = samples.copy()
     n_copied = len(samples) // 20
     noise = NOISE * rng.normal(size=copied[:n_copied].shape)
