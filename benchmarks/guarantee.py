@@ -5,12 +5,13 @@
     python benchmarks/guarantee.py --part canaries
 
 front: releases of the patients of --data (x, y, pid) whom the network never saw: `members` of
---public are the rows that it was trained on. In each seed 80 patients are set aside. The others
-make the release, and it is judged by the 80: accuracy (balanced, of a logistic regression on LPIPS
-features that was trained on the release), coverage, and KID (kernel distance, times 1000). Every
-row but the first two is a release of --images images. "none" is fixed cells without noise. Private
-evolution is a simple one of our own: patients vote for the nearest of the generator's samples, the
-noisy votes choose which of them vary in the next round.
+--public are the rows that it was trained on. In each seed --aside patients are set aside. The
+others make the release, and it is judged by those aside: accuracy (balanced, of a logistic
+regression on LPIPS features that was trained on the release), coverage, and KID (kernel distance,
+times 1000). Every row but the first two is a release of --images images. "none" is fixed cells
+without noise. Private evolution is a simple one of our own: patients vote for the nearest of the
+generator's samples, the noisy votes choose which of them vary in the next round. Where patients
+have rows of both classes, --max-classes 2 counts each of them in both, with more noise.
 
 panel: the attacks of the audit on the same releases. In each seed half of the patients are members
 and the others are held out. A guarantee bounds the AUC of every attack by Phi(mu / sqrt(2)) and its
@@ -61,7 +62,6 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from common import load_npz
 
-N_TEST = 80  # patients
 PARTS = ("front", "panel", "canaries")
 FOUND = ("auc_low", "auc", "tpr", "p")
 Release = tuple[np.ndarray, np.ndarray]  # latents and classes
@@ -86,7 +86,8 @@ class Front:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.generator = lw.load_generator(arguments.network, trained_on="others", batch_size=64)
-        self.n_images = arguments.images
+        self.n_images, self.n_aside = arguments.images, arguments.aside
+        self.max_classes = arguments.max_classes
         X, y, groups = load_npz(arguments.data, self.generator.image_shape[-1])
         public = np.load(arguments.public)["members"]
         private = np.setdiff1d(np.arange(len(X)), public)
@@ -106,7 +107,7 @@ class Front:
     def judge(self, make: Make | None, seed: int) -> tuple[float, float, float]:
         """Accuracy, coverage and KID of a release; None releases the real images."""
         ids = np.unique(self.patients.groups)
-        aside = np.random.RandomState(seed).permutation(ids)[:N_TEST]
+        aside = np.random.RandomState(seed).permutation(ids)[: self.n_aside]
         is_test = np.isin(self.patients.groups, aside)
         train, test = self.patients.where(~is_test), self.patients.where(is_test)
         if make is None:
@@ -153,7 +154,13 @@ class Front:
     ) -> Release:
         noise: dict[str, Any] = {"noise": None} if mu == inf else {"mu": mu}
         aggregator = lw.DPKSameAggregator(
-            self.generator, k, n_axes=n_axes, n_cells=n_cells, classes=np.unique(train.y), **noise
+            self.generator,
+            k,
+            n_axes=n_axes,
+            n_cells=n_cells,
+            max_classes=self.max_classes,
+            classes=np.unique(train.y),
+            **noise,
         ).fit(train.W, train.y, groups=train.groups)
         return aggregator.sample(self.n_images, random_state=seed)
 
@@ -175,12 +182,13 @@ class Front:
         rng = np.random.RandomState(seed)
         drawn = []
         for code in np.unique(train.y):
-            votes_of = first_rows(train, code)
+            votes_of = first_rows(train, code, self.max_classes)
             W = self.generator.sample(n_candidates, random_state=seed)[1]
             for step in range(n_rounds):
                 features = self.features(decode_latents(self.generator, W))
                 nearest = ((votes_of[:, None] - features) ** 2).sum(axis=2).argmin(axis=1)
-                scale = sqrt(n_rounds) / mu  # each round spends mu^2 / n_rounds
+                # each round spends mu^2 / n_rounds on max_classes votes of a patient
+                scale = sqrt(n_rounds * self.max_classes) / mu
                 votes = add_noise(np.bincount(nearest, minlength=n_candidates), scale)
                 shares = np.maximum(votes - 2 * scale, 0) + 1e-9
                 last = step == n_rounds - 1
@@ -193,10 +201,15 @@ class Front:
         return tuple(np.concatenate(parts) for parts in zip(*drawn, strict=True))  # type: ignore
 
 
-def first_rows(train: Patients, code: Any) -> np.ndarray:
-    """Features of one row of each patient of a class: each has one vote, in one class."""
-    first = np.unique(train.groups, return_index=True)[1]
-    return train.features[first[train.y[first] == code]]
+def first_rows(train: Patients, code: Any, max_classes: int) -> np.ndarray:
+    """Features of one row of each patient of a class: a vote in each of max_classes classes."""
+    chosen = []
+    for patient in np.unique(train.groups):
+        rows = np.flatnonzero(train.groups == patient)
+        first = np.unique(train.y[rows], return_index=True)[1]
+        entitled = rows[np.sort(first)[:max_classes]]
+        chosen.extend(entitled[train.y[entitled] == code])
+    return train.features[chosen]
 
 
 def invert(generator: Any, X: np.ndarray, cache: Path | None) -> np.ndarray:
@@ -381,6 +394,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--k", type=int, nargs="+", default=[20])
     parser.add_argument("--axes", type=int, nargs="+", default=[32])
     parser.add_argument("--cells", type=int, nargs="+", default=[1])
+    parser.add_argument("--max-classes", type=int, default=1, help="in which a patient counts")
+    parser.add_argument("--aside", type=int, default=80, help="patients who judge the release")
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, help="npz for the inversions")
