@@ -11,7 +11,8 @@ regression on LPIPS features that was trained on the release), coverage, and KID
 times 1000). Every row but the first two is a release of --images images. "none" is fixed cells
 without noise. Private evolution is a simple one of our own: patients vote for the nearest of the
 generator's samples, the noisy votes choose which of them vary in the next round. Where patients
-have rows of both classes, --max-classes 2 counts each of them in both, with more noise.
+have rows of both classes, --max-classes 2 counts each of them in both, with more noise. "pca" in
+the place of a network is 64 principal components of the public rows.
 
 panel: the attacks of the audit on the same releases. In each seed half of the patients are members
 and the others are held out. A guarantee bounds the AUC of every attack by Phi(mu / sqrt(2)) and its
@@ -85,16 +86,25 @@ class Front:
     """Releases of private patients by a network that never saw them, judged by other patients."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.generator = lw.load_generator(arguments.network, trained_on="others", batch_size=64)
         self.n_images, self.n_aside = arguments.images, arguments.aside
         self.max_classes = arguments.max_classes
-        X, y, groups = load_npz(arguments.data, self.generator.image_shape[-1])
+        is_linear = arguments.network == "pca"
+        if not is_linear:
+            self.generator = lw.load_generator(
+                arguments.network, trained_on="others", batch_size=64
+            )
+        size = arguments.size if is_linear else self.generator.image_shape[-1]
+        X, y, groups = load_npz(arguments.data, size)
         public = np.load(arguments.public)["members"]
         private = np.setdiff1d(np.arange(len(X)), public)
         private = private[~np.isin(groups[private], groups[public])]
+        public, private = (thin(rows, y, groups, arguments.most) for rows in (public, private))
         self.space = LPIPSFeatures().fit(X[public])
         self.components = PCA(64, random_state=0).fit(self._flat(X[public]))
-        W = invert(self.generator, X[private], arguments.cache)
+        if is_linear:
+            self.generator, W = linear_generator(X[public], X[private])
+        else:
+            W = invert(self.generator, X[private], arguments.cache)
         self.images = X[private]
         self.patients = Patients(W, self.features(X[private]), y[private], groups[private])
 
@@ -221,6 +231,31 @@ def invert(generator: Any, X: np.ndarray, cache: Path | None) -> np.ndarray:
     if cache is not None:
         np.savez(cache, W=W)
     return W
+
+
+def linear_generator(X_public: np.ndarray, X: np.ndarray) -> tuple[Any, np.ndarray]:
+    """A generator of principal components of public images, and the latents of others."""
+    pca = PCA(64, whiten=True, random_state=0).fit(X_public.reshape(len(X_public), -1) / 255)
+    steps = pca.components_ * np.sqrt(pca.explained_variance_)[:, None]
+    linear = torch.nn.Linear(*steps.shape)
+    linear.weight.data = torch.as_tensor(steps.T, dtype=torch.float32)
+    linear.bias.data = torch.as_tensor(pca.mean_, dtype=torch.float32)
+    shape = X.shape[1:]
+    decoder = torch.nn.Sequential(linear, torch.nn.Unflatten(1, shape))
+    generator = lw.Generator.from_module(
+        decoder, w_dim=len(steps), image_shape=shape, output_range=(0, 1), trained_on="others"
+    )
+    return generator, pca.transform(X.reshape(len(X), -1) / 255).astype(np.float32)
+
+
+def thin(rows: np.ndarray, y: np.ndarray, groups: np.ndarray, most: int | None) -> np.ndarray:
+    """At most so many rows of each patient in each class."""
+    if most is None:
+        return rows
+    rows = np.random.RandomState(0).permutation(rows)
+    kinds = np.unique(np.stack([groups[rows], y[rows].astype(str)]), axis=1, return_inverse=True)[1]
+    kept = [np.flatnonzero(kinds == kind)[:most] for kind in range(kinds.max() + 1)]
+    return np.sort(rows[np.concatenate(kept)])
 
 
 def cases(front: Front, arguments: argparse.Namespace) -> Iterator[tuple[str, Make | None]]:
@@ -388,7 +423,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=PARTS, default="front")
     parser.add_argument("--data", help="npz with x, y and pid")
-    parser.add_argument("--network", help="trained on the rows of --public alone")
+    parser.add_argument("--network", help="trained on the rows of --public alone; pca makes one")
+    parser.add_argument("--size", type=int, default=32, help="of the images of pca")
+    parser.add_argument("--most", type=int, help="rows of a patient in a class; all if left out")
     parser.add_argument("--public", help="npz with members, the rows of --data that it saw")
     parser.add_argument("--mu", type=float, nargs="+", default=[0.25, 0.5, 0.68, 1, 1.5, inf])
     parser.add_argument("--k", type=int, nargs="+", default=[20])
