@@ -55,6 +55,28 @@ def split_classes(y: Any, subjects: Ints, k: int) -> Classes:
     return Classes([np.flatnonzero(y == target) for target in targets], targets)
 
 
+def list_classes(classes: Any, y: Any) -> NDArray[Any]:
+    """Return the public list of classes: as given, else those of y; a single 0 without y.
+
+    Raises
+    ------
+    ValueError
+        For continuous labels, or a list that is empty, not flat, or names a class twice.
+    """
+    if classes is None:
+        if y is None:
+            return np.array([0])
+        if type_of_target(y, input_name="y").startswith("continuous"):
+            raise ValueError("y has continuous values; expected class labels: bin them, or y=None")
+        return np.unique(np.asarray(y))
+    listed = np.asarray(classes)
+    if listed.ndim != 1 or not 0 < len(listed) == len(set(listed.tolist())):
+        raise ValueError(
+            f"classes has shape {listed.shape}; expected a flat list that names each class once"
+        )
+    return listed
+
+
 def encode_classes(y: Any, classes: NDArray[Any], n_samples: int) -> NDArray[np.intp]:
     """Return the position of each row's class in a public list; 0 for every row without y.
 

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentwalk.aggregation._classes import encode_classes
+from latentwalk.aggregation._classes import encode_classes, list_classes
 from latentwalk.aggregation._fixed_cells import (
     CellSums,
     FixedCells,
@@ -386,6 +386,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Their classes.
         """
         check_is_fitted(self, "prototypes_")
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        check_scalar(contrast, "contrast", Real, min_val=0)
         rng = check_random_state(random_state)
         public = draw_public(self.generator, self.random_state)
         W, codes = self._prototypes.draw(n_samples, public, contrast, rng)
@@ -432,6 +434,11 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "[...] with the generator's, in their order"
             )
         if self.cells is not None:
+            if self.cells.latents.shape[-1] != n_features:
+                raise ValueError(
+                    f"cells are for latents of {self.cells.latents.shape[-1]} features, W has "
+                    f"{n_features}; lay them with lay_cells(generator) of this generator"
+                )
             return self.cells
         return lay_cells(
             self.generator, n_cells=self.n_cells, n_axes=self.n_axes, seed=self.random_state
@@ -442,8 +449,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.privacy_ = self.stated_loss()
         self._patients = set()
         self._has_targets = y is not None
-        listed = np.array([0]) if y is None else np.unique(np.asarray(y))
-        self.classes_ = listed if self.classes is None else np.asarray(self.classes)
+        self.classes_ = list_classes(self.classes, y)
         self.cells_ = self._lay_cells(n_features)
 
     def _keep(self, noisy: NoisyCells) -> Self:

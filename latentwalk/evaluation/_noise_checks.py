@@ -51,6 +51,11 @@ def _numbers(facts: Facts, name: str, step: DPKSameAggregator) -> Iterator[str]:
     n_cells = step.n_cells if step.cells is None else step.cells.n_cells
     needed = step.patients_needed()
     found = [len(np.unique(codes[labels == label])) for label in np.unique(labels)]
+    if step.max_classes > max(1, len(found)):
+        yield (
+            f"{name}: max_classes={step.max_classes} is more than the {len(found)} classes, so "
+            "that noise is added for classes that no patient has; lower it"
+        )
     n_small = sum(number < n_cells * needed for number in found)
     if n_small:
         yield (

@@ -270,6 +270,13 @@ def test_the_patients_needed_for_a_cell_are_known_before_and_keep_it(generator):
         ({"tolerance": None}, "one of them must be given"),
         ({"tolerance": 0.01}, "not above fpr"),
         ({"classes": [0]}, "1 classes that are not in classes"),
+        ({"classes": []}, "a flat list that names each class once"),
+        ({"classes": [0, 0, 1]}, "a flat list that names each class once"),
+        ({"classes": [[0, 1]]}, "a flat list that names each class once"),
+        ({"k": 1}, "'k' parameter"),
+        ({"mu": float("inf")}, "'mu' parameter"),
+        ({"mu": float("nan")}, "'mu' parameter"),
+        ({"mu": 1e-9}, "no cell of 2 of 2 classes"),
         ({"n_axes": 7}, "more than the 6 latent features"),
         ({"k": 500, "mu": 1.0}, "no cell of 2 of 2 classes"),
     ],
@@ -280,6 +287,39 @@ def test_bad_requests_are_errors_that_say_what_to_do(generator, patients, settin
         DPKSameAggregator(generator, **({"n_axes": 4, "n_cells": 2} | settings)).fit(
             W, y, groups=groups
         )
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (lambda W, y: (W, y + 0.5), "continuous values"),
+        (lambda W, y: (W * np.nan, y), "contains NaN"),
+        (lambda W, y: (W[:, :3], y), "W has 3 features; the generator's latents have 6"),
+        (lambda W, y: (W, np.where(y == 0, np.nan, 1.0)), "missing values"),
+    ],
+)
+def test_bad_rows_are_refused_before_any_noise_is_spent(generator, patients, rows, message):
+    aggregator = DPKSameAggregator(generator, n_axes=4)
+    with pytest.raises(ValueError, match=message):
+        aggregator.fit(*rows(*patients[:2]))
+    assert not hasattr(aggregator, "noisy_")
+
+
+def test_cells_of_another_generator_are_refused(patients):
+    decoder = torch.nn.Sequential(torch.nn.Linear(5, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    other = Generator.from_module(decoder, w_dim=5, image_shape=(1, 8, 8))
+    cells = lay_cells(other, n_cells=1, n_axes=3)
+    own = torch.nn.Sequential(torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    generator = Generator.from_module(own, w_dim=6, image_shape=(1, 8, 8))
+    with pytest.raises(ValueError, match="cells are for latents of 5 features, W has 6"):
+        DPKSameAggregator(generator, cells=cells).fit(*patients[:2])
+
+
+@pytest.mark.parametrize("wrong", [{"n_samples": 0}, {"n_samples": -1}, {"contrast": -1.0}])
+def test_what_cannot_be_drawn_is_named(generator, cells, patients, wrong):
+    aggregator = DPKSameAggregator(generator, k=2, cells=cells, noise=None).fit(*patients[:2])
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        aggregator.sample(**wrong)
 
 
 def test_a_patient_in_two_parts_is_refused(generator, patients):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import warnings
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from latentwalk import (
     LabelClassifier,
     write_release,
 )
-from latentwalk.aggregation import DPKSameAggregator
+from latentwalk.aggregation import DPKSameAggregator, _noisy_cells
 from latentwalk.auditing import ReleaseFacts
 from latentwalk.evaluation import check_pipeline, draw_release, privacy_statement
 from sklearn.pipeline import Pipeline
@@ -101,6 +102,40 @@ def test_the_latent_of_a_row_depends_on_its_own_image_alone_bit_for_bit(generato
     np.testing.assert_array_equal(other.transform(X), together)
 
 
+def test_a_release_is_a_function_of_the_noisy_numbers_and_public_parts_alone(
+    generator, monkeypatch
+):
+    """The attacker's view: with the same noisy numbers, other patients give the same release."""
+    released = []
+    monkeypatch.setattr(_noisy_cells, "add_noise", fixed_numbers)
+    for seed, n_rows in ((0, 80), (1, 53)):
+        X, _ = generator.sample(n_rows, random_state=seed)
+        y = np.random.default_rng(seed).permutation(np.arange(n_rows) % 3 == 0).astype(int)
+        pipe = make_pipeline(generator).fit(X, y, ksame__groups=np.arange(n_rows) // 2)
+        images, classes, statement = draw_release(pipe, 30, random_state=0)
+        released.append((images.tobytes(), classes.tobytes(), str(statement), repr(statement)))
+    assert released[0] == released[1]
+
+
+def fixed_numbers(values, scale):
+    """What the noise could have made of any patients."""
+    return np.arange(50, 50 + values.size).reshape(values.shape) * max(1, int(scale) // 10)
+
+
+def test_a_fitted_aggregator_holds_nothing_but_noisy_numbers_and_public_parts(
+    generator, monkeypatch
+):
+    """Its pickle and repr too are the same for other patients with the same noisy numbers."""
+    monkeypatch.setattr(_noisy_cells, "add_noise", fixed_numbers)
+    kept = []
+    for seed, n_rows in ((0, 80), (1, 53)):
+        W = np.random.default_rng(seed).normal(size=(n_rows, 4)).astype(np.float32)
+        aggregator = DPKSameAggregator(generator, k=5, mu=2.0, n_axes=2, classes=["a", "b"])
+        aggregator.fit(W, np.resize(["a", "b", "b"], n_rows), groups=np.arange(n_rows) // 2)
+        kept.append((pickle.dumps(aggregator), repr(aggregator)))
+    assert kept[0] == kept[1]
+
+
 def test_there_is_nothing_to_draw_without_noisy_cells(generator):
     with pytest.raises(ValueError, match="no DPKSameAggregator"):
         draw_release(make_pipeline(generator, KSameAggregator()), 5)
@@ -177,6 +212,8 @@ def test_words_are_not_a_guarantee(drawn, tmp_path):
         ({"mu": 1.0, "n_cells": 4}, "others", "2 of 2 classes have fewer than 60 patients"),
         ({"mu": 0.1}, "others", "2 of 2 classes have fewer than 99 patients"),
         ({"n_axes": 5}, "others", "more than the 4 latent features"),
+        ({"k": 60, "mu": 2.0}, "others", "2 of 2 classes have fewer than 65 patients"),
+        ({"mu": 2.0, "max_classes": 3}, "others", "max_classes=3 is more than the 2 classes"),
         ({"mu": 2.0}, "these patients", "trained on these patients"),
     ],
 )
