@@ -61,14 +61,15 @@ def list_classes(classes: Any, y: Any) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        For continuous labels, or a list that is empty, not flat, or names a class twice.
+        For missing or continuous labels, or a list that is empty, not flat, or names a class twice.
     """
     if classes is None:
         if y is None:
             return np.array([0])
-        if type_of_target(y, input_name="y").startswith("continuous"):
+        targets = check_targets(y, len(y))
+        if type_of_target(targets, input_name="y").startswith("continuous"):
             raise ValueError("y has continuous values; expected class labels: bin them, or y=None")
-        return np.unique(np.asarray(y))
+        return np.unique(np.asarray(targets))
     listed = np.asarray(classes)
     if listed.ndim != 1 or not 0 < len(listed) == len(set(listed.tolist())):
         raise ValueError(
