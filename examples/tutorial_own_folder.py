@@ -96,7 +96,9 @@ print(data)
 # ``--cache`` the same command goes on from where it stopped. These lines are of a run that was
 # stopped after 13 minutes, in its last step, and of the same command given again, which took two
 # more. It took the smallest k in which 30 calibration patients showed nothing, and its audit then
-# found a signal. So few patients cannot choose, and the command now takes k = 20 here.
+# found a signal. So few patients cannot choose, and the command now takes k = 20: on DICOM files of
+# 300 patients, after four minutes of training and with ``--set invert__loss=pixels``, it took 12
+# minutes (4 of a processor's) and ended in UNDERPOWERED (p = .73), so that nothing was released.
 #
 # .. code-block:: text
 #
