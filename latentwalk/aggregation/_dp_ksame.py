@@ -305,14 +305,16 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             When the sites have other cells, classes or parameters.
         """
+        if not sites:
+            raise ValueError("there are no sites to merge; pass fitted aggregators")
         first = sites[0]
         for site in sites:
             check_is_fitted(site, "noisy_")
-            same = np.array_equal(site.cells_.centres, first.cells_.centres)
-            if not same or list(site.classes_) != list(first.classes_) or site.k != first.k:
+            same = site.cells_.equals(first.cells_) and list(site.classes_) == list(first.classes_)
+            if not same or (site.k, site.max_classes) != (first.k, first.max_classes):
                 raise ValueError(
-                    "the sites have other cells, classes or k; share cells=lay_cells(generator), "
-                    "classes=[...] and k"
+                    "the sites have other cells, classes, k or max_classes; share "
+                    "cells=lay_cells(generator), classes=[...], k and max_classes"
                 )
         joined = cls(**first.get_params(deep=False))
         for name in ("cells_", "classes_", "_has_targets", "n_features_in_"):

@@ -49,6 +49,10 @@ class FixedCells:
     latents: Floats
     radius: float
 
+    def equals(self, other: FixedCells) -> bool:
+        """Return whether all public parts are the same, bit for bit."""
+        return all(np.array_equal(value, getattr(other, n)) for n, value in vars(self).items())
+
     @property
     def n_cells(self) -> int:
         """Cells of a class."""

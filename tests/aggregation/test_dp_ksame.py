@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_merged_sites_add_their_noise_and_keep_their_guarantee(generator, cells,
     assert joined.privacy_.mu == 2.0
     assert joined.noisy_.sum_scale == pytest.approx(sqrt(2) * sites[0].noisy_.sum_scale)
     assert joined.noisy_.margin > sites[0].noisy_.margin
+
+
+def test_sites_that_clipped_elsewhere_are_not_merged(generator, cells, patients):
+    W, y, groups = patients
+    wider = replace(cells, radius=2 * cells.radius)
+    sites = [
+        DPKSameAggregator(generator, k=2, cells=c, mu=2.0).fit(W, y, groups=groups)
+        for c in (cells, wider)
+    ]
+    with pytest.raises(ValueError, match="the sites have other cells"):
+        DPKSameAggregator.merge(sites)
+    with pytest.raises(ValueError, match="no sites to merge"):
+        DPKSameAggregator.merge([])
 
 
 def test_the_noise_pays_for_exactly_the_mu_that_was_asked_for():
