@@ -39,9 +39,9 @@ from latentwalk.metrics import (
 NAN = float("nan")
 ADVICE = {
     Verdict.LEAK: "Do not release. Use a larger k, or train the generator with fewer steps or "
-    "more subjects; audit_stages shows which stage exposes the members.",
+    "more subjects; an audit of the stages of the pipeline shows which one exposes them.",
     Verdict.SIGNAL: "Decide on the size of the effect: compare the interval of the true-positive "
-    "rate with what is tolerated, and see audit_stages for its source.",
+    "rate with what is tolerated, and audit the stages of the pipeline for its source.",
     Verdict.NO_EVIDENCE: "This panel found nothing larger than its detection limit. Other "
     "attackers may find more; the attacks that were not run are listed.",
     Verdict.UNDERPOWERED: "Audit with more members and held-out subjects: patients_needed says "
