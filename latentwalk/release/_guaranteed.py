@@ -6,8 +6,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
@@ -19,7 +17,7 @@ from latentwalk.inversion import GANInverter
 from latentwalk.release._progress import Progress
 from latentwalk.release._recipe import fit_auditor, measure_fidelity, measure_utility
 from latentwalk.release._results import ReleaseResult
-from latentwalk.release._run import Settings
+from latentwalk.release._run import Settings, audit_release
 from latentwalk.release._study import Study
 
 
@@ -49,7 +47,7 @@ def run_guaranteed(
         X_syn, y_drawn, statement = draw_release(pipe, n_images, random_state=settings.random_state)
     y_syn = None if members.y is None else y_drawn
     with progress.stage("audit"):
-        report = audit_drawn(judge, pipe, X_syn, y_syn, study)
+        report = audit_release(judge, pipe, X_syn, y_syn, study)
     with progress.stage("fidelity and utility"):
         fidelity = measure_fidelity(X_syn, study)
         utility = measure_utility(X_syn, y_syn, study, settings.classifier)
@@ -93,18 +91,3 @@ def build_guaranteed(
     if not statement.holds:
         raise ValueError(f"the guarantee would be void: {'; '.join(statement.voided_by)}")
     return pipe
-
-
-def audit_drawn(
-    judge: Any, pipe: Pipeline, X_syn: NDArray[Any], y_syn: NDArray[Any] | None, study: Study
-) -> Any:
-    """Return the audit of drawn images, by class too, and of what they tell about the classes."""
-    y, y_holdout = study.members.y, study.audit.y
-    if y_syn is None or y is None or y_holdout is None or len(np.unique(y_syn)) < 2:
-        return judge.audit(X_syn, pipeline=pipe)
-    return judge.audit(
-        X_syn,
-        pipeline=pipe,
-        by={"class": (y, y_holdout)},
-        attributes={"class": (y_syn, y, y_holdout)},
-    )

@@ -85,7 +85,7 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
     pipeline, X_syn = made[k]
     with progress.stage("audit"):
         ladder = audit_stages(judge, pipeline, X_syn, study, settings)
-        report = audit_release(judge, pipeline, X_syn, study)
+        report = audit_release(judge, pipeline, X_syn, members.y, study)
         if ladder:
             staged = ladder["release"]
             report = replace(report, ladder=staged.ladder, inversion_gap=staged.inversion_gap)
@@ -159,16 +159,18 @@ def make_all(
     return made, calibration
 
 
-def audit_release(judge: Any, pipeline: Pipeline, X_syn: NDArray[Any], study: Study) -> Any:
+def audit_release(
+    judge: Any, pipeline: Pipeline, X_syn: NDArray[Any], y_syn: NDArray[Any] | None, study: Study
+) -> Any:
     """Return the audit of a release, by class too, and of what it tells about the classes."""
     y, y_holdout = study.members.y, study.audit.y
-    if y is None or y_holdout is None or len(np.unique(y)) < 2:
+    if y_syn is None or y is None or y_holdout is None or len(np.unique(y_syn)) < 2:
         return judge.audit(X_syn, pipeline=pipeline)
     return judge.audit(
         X_syn,
         pipeline=pipeline,
         by={"class": (y, y_holdout)},
-        attributes={"class": (y, y, y_holdout)},
+        attributes={"class": (y_syn, y, y_holdout)},
     )
 
 
