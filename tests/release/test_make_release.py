@@ -37,6 +37,14 @@ QUICK = {
 }
 
 
+PUBLIC_KEYS = frozenset(
+    ("n_images", "image_shape", "classes", "licence", "audit", "guarantee", "pipeline", "software")
+)
+PUBLIC_FILES = frozenset(
+    ("images", "images.npz", "labels.csv", "README.md", "manifest.json", "croissant.json")
+)
+
+
 def flat(X):
     return X.reshape(len(X), -1)
 
@@ -316,6 +324,8 @@ def make_guaranteed(images, others, **changes):
     }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "an audit with", UserWarning)
+        # the noise has no seed: sometimes a generator's sample is drawn twice
+        warnings.filterwarnings("ignore", ".* images in X_syn equal another one", UserWarning)
         return lw.make_release(images, PATIENT % 2, groups=PATIENT, **(settings | changes))
 
 
@@ -331,11 +341,11 @@ def test_a_release_under_a_guarantee_is_drawn_and_tells_nothing_of_its_audit(
     manifest = json.loads((release / "manifest.json").read_text())
     assert manifest["guarantee"]["mu"] == 2.0
     assert manifest["audit"] == {"verdict": "held back"}
-    assert not (release / "report.html").exists()
-    texts = "".join(f.read_text() for f in release.iterdir() if f.suffix in (".md", ".json"))
-    measured = result.fidelity["coverage"].value, result.utility.real, result.report.tpr.value
-    assert not any(f"{value:.3g}" in texts for value in measured if 0 < value < 1)
-    assert str(result.report.sets.n_members) not in re.sub(r"[0-9a-f]{16,}", "", texts)
+    assert manifest.keys() == PUBLIC_KEYS
+    assert {f.name for f in release.iterdir()} == PUBLIC_FILES
+    readme = (release / "README.md").read_text()
+    assert "It was not measured, or not recorded, how they compare" in readme
+    assert not re.search(r"members|held-out|coverage|accura|AUC", readme)
     assert json.loads((audit / "report.json").read_text())["verdict"]
 
 

@@ -191,7 +191,10 @@ def _fill(storages: dict[str, Storage], keys: Any, stream: BytesIO) -> None:
         raise RefusedError("a torch stream in it does not hold the storages that it names")
     for key in keys:
         storage = storages[key]
-        if int.from_bytes(stream.read(8), "little") != storage.numel:
+        numel = stream.read(8)
+        if len(numel) < 8:
+            raise RefusedError("a storage that it names is missing: it is truncated")
+        if int.from_bytes(numel, "little") != storage.numel:
             raise RefusedError("a storage has another size than it declares")
         content = stream.read(storage.nbytes)
         storage.read = _constant(content)
