@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from latentwalk.aggregation import DPKSameAggregator
 from latentwalk.evaluation import check_pipeline, draw_release, privacy_statement
 from latentwalk.generators import GANDecoder, Generator
 from latentwalk.inversion import GANInverter
+from latentwalk.release._estimate import DRAW, expected_draw
 from latentwalk.release._progress import Progress
 from latentwalk.release._recipe import fit_auditor, measure_fidelity, measure_utility
 from latentwalk.release._results import ReleaseResult
@@ -38,11 +40,14 @@ def run_guaranteed(
     """
     check_scalar(n_images, "n_images", Integral, min_val=1)
     members = study.members
+    started = time.perf_counter()
     judge = fit_auditor(settings.auditor, members, study.audit, study.reference)
+    judging = time.perf_counter() - started
     pipe = build_guaranteed(generator, guarantee, settings, cache)
     check_pipeline(pipe, members.X, members.y, members.groups, ksame__groups=members.groups)
-    progress = Progress({}, settings.verbose)
-    with progress.stage(f"inversion and noisy cells of k = {guarantee.k}"):
+    stages = expected_draw(pipe, study, judging=judging)
+    progress = Progress(stages, settings.verbose)
+    with progress.stage(DRAW):
         pipe.fit(members.X, members.y, ksame__groups=members.groups)
         X_syn, y_drawn, statement = draw_release(pipe, n_images, random_state=settings.random_state)
     y_syn = None if members.y is None else y_drawn

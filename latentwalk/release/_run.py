@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from latentwalk.auditing import audit_pipeline
 from latentwalk.evaluation import check_pipeline
 from latentwalk.generators import Generator
-from latentwalk.release._estimate import expected_seconds, release_stage
+from latentwalk.release._estimate import calibration_stage, expected_stages, walk_stage
 from latentwalk.release._group_sizes import GroupSizes, choose_k
 from latentwalk.release._progress import Progress
 from latentwalk.release._recipe import (
@@ -29,7 +30,7 @@ from latentwalk.release._recipe import (
     train_generator,
 )
 from latentwalk.release._results import ReleaseResult
-from latentwalk.release._study import Study
+from latentwalk.release._study import Cohort, Study
 from latentwalk.utils import check_class_sizes
 
 
@@ -67,19 +68,25 @@ class Settings:
 
 def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[ReleaseResult, Any]:
     """Return the result, of which nothing is written yet, and the auditor that judged it."""
-    members, least = study.members, settings.sizes.least
-    check_class_sizes(members.y, members.groups, 2 * least, why=f"for two groups of k={least}")
+    members, sizes = study.members, settings.sizes
+    why = f"for two groups of k={sizes.least}"
+    check_class_sizes(members.y, members.groups, 2 * sizes.least, why=why)
     # what the audit refuses is refused before anything is trained
+    started = time.perf_counter()
     judge = fit_auditor(settings.auditor, members, study.audit, study.reference)
+    judging = time.perf_counter() - started
     if not isinstance(generator, Generator):
         generator = train_generator(generator, study, cache)
-    check(study, generator, settings, cache)
-    to_make = settings.sizes.to_make
-    seconds = expected_seconds(generator, study, to_make, ladder=settings.ladder)
-    progress = Progress(seconds, settings.verbose)
+    pipe = new_pipeline(generator, settings.guides, sizes.least, settings, cache)
+    # what would fail after the guides were trained fails now
+    check_pipeline(pipe, members.X, members.y, members.groups, **fit_params(members))
+    stages = expected_stages(pipe, study, sizes, ladder=settings.ladder, judging=judging)
+    progress = Progress(stages, settings.verbose)
     with progress.stage("guides"):
         memory = Memory(cache / "guides", verbose=0)
         guides = fit_guides(settings.guides, members, memory)
+    with progress.stage("inversion"):
+        invert(pipe, members)
     made, calibration = make_all(study, generator, guides, settings, cache, progress)
     k = choose_k(calibration) if calibration else max(made)
     pipeline, X_syn = made[k]
@@ -108,12 +115,25 @@ def run(study: Study, generator: Any, settings: Settings, cache: Path) -> tuple[
     return result, judge
 
 
-def check(study: Study, generator: Generator, settings: Settings, cache: Path) -> None:
-    """Raise for what would fail after the guides were trained."""
-    members, guides = study.members, settings.guides
-    pipe = build_pipeline(generator, guides, settings.sizes.least, cache=cache, random_state=0)
-    pipe.set_params(**settings.step_params)
-    check_pipeline(pipe, members.X, members.y, members.groups, **fit_params(members))
+def new_pipeline(
+    generator: Generator, guides: dict[str, Any], k: int, settings: Settings, cache: Path
+) -> Pipeline:
+    """Return the pipeline with the parameters that were asked for; it is not fitted yet."""
+    pipe = build_pipeline(
+        generator,
+        guides,
+        k,
+        cache=cache,
+        random_state=settings.random_state,
+        verbose=settings.verbose,
+    )
+    return pipe.set_params(**settings.step_params)
+
+
+def invert(pipe: Pipeline, members: Cohort) -> None:
+    """Put the latents into the cache of the pipeline: they are the same for every k."""
+    alone = Pipeline([pipe.steps[0], ("latents", "passthrough")], memory=pipe.memory)
+    alone.fit(members.X, members.y)
 
 
 def make_all(
@@ -135,26 +155,20 @@ def make_all(
     if sizes.judged:
         auditor = fit_auditor(settings.auditor, members, study.calibration, study.reference)
     for k in sizes.in_order:
-        pipe = build_pipeline(
-            generator,
-            guides,
-            k,
-            cache=cache,
-            random_state=settings.random_state,
-            verbose=settings.verbose,
-        )
-        pipe.set_params(**settings.step_params)
-        with progress.stage(release_stage(k)):
+        pipe = new_pipeline(generator, guides, k, settings, cache)
+        with progress.stage(walk_stage(k)):
             try:
                 X_syn = pipe.fit_transform(members.X, members.y, **fit_params(members))
             except ValueError as error:
                 if k == sizes.in_order[-1] and not made:
                     raise
                 warnings.warn(f"k={k} is left out: {error}", UserWarning, stacklevel=4)
+                progress.leave_out(calibration_stage(k))
                 continue
             made[k] = pipe, X_syn
-            if auditor is None:
-                break
+        if auditor is None:
+            break
+        with progress.stage(calibration_stage(k)):
             calibration[k] = auditor.audit(X_syn, pipeline=pipe)
     return made, calibration
 

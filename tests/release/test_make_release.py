@@ -13,7 +13,7 @@ import latentwalk as lw
 import numpy as np
 import pytest
 from latentwalk.release._group_sizes import GroupSizes, candidates, choose_k
-from latentwalk.release._progress import Progress, duration
+from latentwalk.release._progress import Progress, Span, Stage
 from latentwalk.release._study import Cohort, Study
 from PIL import Image
 from sklearn.base import BaseEstimator
@@ -271,21 +271,85 @@ def test_a_split_with_a_patient_in_two_sets_is_refused(images):
         Study.of(images, None, PATIENT, empty, 0)
 
 
-def test_the_rest_is_estimated_from_what_has_run(monkeypatch, capsys):
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still unless a test moves it."""
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    progress = Progress({"one": 10, "two": 100, "three": 30}, verbose=True)
+    return now
+
+
+def test_a_stage_that_has_run_tells_the_time_of_the_next_of_its_kind(clock, capsys):
+    stages = [Stage("one", "walk", 60), Stage("two", "walk", 30), Stage("three", "audit", 60)]
+    progress = Progress(stages, verbose=True)
     with progress.stage("one"):
-        now[0] += 20
-    assert progress.left == 260
+        clock[0] += 240  # four times the guess
+    # two: 30 * 4, now known; three: still a guess, which may be as short as the first one was
+    assert progress.expected(stages[1]) == Span(120 / 1.3, 120 * 1.3)
+    assert progress.expected(stages[2]) == Span(60 / 2.5, 60 * 4 * 2.5)
     with progress.stage("two"):
-        now[0] += 0.1  # from a cache
-    assert progress.left == 60
-    shown = capsys.readouterr().err.splitlines()
-    assert shown[0] == "3 stages, about 2 min in all"
-    assert shown[1:3] == ["[1/3] one .. about 10 s", "      20 s; about 4 min left"]
-    assert shown[3] == "[2/3] two .. about 3 min"  # twice as slow as expected, as the first one was
-    assert duration(5400) == "1.5 h"
+        clock[0] += 60  # the load is gone: the latest stage counts
+    assert progress.left == Span(60 / 2.5, 60 * 2 * 2.5)
+    with progress.stage("three"):
+        clock[0] += 100
+    assert capsys.readouterr().err.splitlines() == [
+        "3 stages, 1 to 7 min in all; the first guess is a rough one",
+        "[1/3] one .. up to 3 min",
+        "      4 min; 1 to 13 min left",
+        "[2/3] two .. 1 to 3 min",
+        "      60 s; up to 5 min left",
+        "[3/3] three .. up to 5 min",
+        "      2 min",
+    ]
+
+
+def test_what_came_from_a_cache_tells_nothing_about_the_rest(clock):
+    stages = [Stage("one", "walk", 60), Stage("two", "walk", 30)]
+    progress = Progress(stages, verbose=False)
+    with progress.stage("one"):
+        clock[0] += 0.1
+    assert progress.left == Span(30 / 2.5, 30 * 2.5)
+
+
+def test_a_stage_that_is_left_out_is_not_waited_for(clock):
+    progress = Progress([Stage("one", "walk", 60), Stage("two", "audit", 30)], verbose=False)
+    progress.leave_out("two")
+    with progress.stage("one"):
+        clock[0] += 60
+    assert progress.left == Span(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (Span(4, 25), "up to 30 s"),
+        (Span(61, 78), "60 to 80 s"),
+        (Span(65, 68), "about 70 s"),
+        (Span(241, 600), "4 to 10 min"),
+        (Span(541, 599), "about 10 min"),
+        (Span(1201, 2000), "20 to 35 min"),
+        (Span(8000, 11000), "2 to 3.5 h"),
+        (Span(72000, 90000), "20 to 25 h"),
+    ],
+)
+def test_a_time_that_is_not_known_is_given_in_round_figures(span, text):
+    assert str(span) == text
+
+
+def test_every_stage_of_a_release_is_estimated_before_it_runs(images, capsys):
+    lw.make_release(images, groups=PATIENT, k=(3, 5), ladder=True, **{**SETTINGS, "verbose": True})
+    shown = [line for line in capsys.readouterr().err.splitlines() if " .. " in line]
+    assert [line.split(" .. ")[0] for line in shown] == [
+        "[1/8] guides",
+        "[2/8] inversion",
+        "[3/8] images with groups of k = 3",
+        "[4/8] their audit on the calibration patients, k = 3",
+        "[5/8] images with groups of k = 5",
+        "[6/8] their audit on the calibration patients, k = 5",
+        "[7/8] audit",
+        "[8/8] fidelity and utility",
+    ]
+    assert all(re.search(r"(up to|about|to) [\d.]+ (s|min|h)$", line) for line in shown)
 
 
 def test_a_k_without_enough_points_is_left_out(images, monkeypatch):
