@@ -46,7 +46,7 @@ class TrainOnSynthetic(ClassifierMixin, BaseEstimator):
 
     Before any work ``fit`` checks the release as `check_pipeline` does, on the patients that it is
     made from. Every class needs k of these, or 2k for a walk. ``fit`` also checks that the sets of
-    the audit share no image. Each warning is shown once, however many fits a search makes.
+    the audit share no image. Each fit shows a warning once, however many of its steps give it.
 
     Two variants are for the hospital that receives a release. With `fine_tune_size` the classifier
     is trained on the release first, and then on real images of patients of its own. With a

@@ -423,26 +423,34 @@ def test_the_stages_are_shown_when_asked_for(digits, capsys):
     assert "a release of 420 images" in shown[0] and "SIGNAL" in shown[-1]
 
 
+REGISTRY = {}
+
+
 class Warner(TransformerMixin, BaseEstimator):
-    """A release that warns in each fit, from another line's registry each time."""
+    """A release that warns twice in each fit, and remembers in one registry as a module does."""
 
     def fit(self, X, y=None):
-        for _ in range(2):
-            warnings.warn_explicit("the same each time", UserWarning, "release.py", 1, registry={})
+        for line in (1, 2):
+            warnings.warn_explicit(
+                "the same each time", UserWarning, "release.py", line, registry=REGISTRY
+            )
         return self
 
     def transform(self, X):
         return 1 - X
 
 
-def test_a_search_shows_a_warning_once(digits, recwarn):
+@pytest.mark.parametrize("action", ["default", "always"])
+def test_each_fit_shows_a_warning_once(digits, action):
     X, y = digits
     model = TrainOnSynthetic(Warner(), RidgeClassifier(), auditor=Figures(), random_state=0)
+    counts = []
     with warnings.catch_warnings(record=True) as caught:
-        warnings.resetwarnings()
-        for _ in range(3):
+        warnings.simplefilter(action)
+        for _ in range(2):
             model.fit(X, y)
-    assert [str(w.message) for w in caught].count("the same each time") == 1
+            counts.append([str(w.message) for w in caught].count("the same each time"))
+    assert counts == [1, 2]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "the same each time")
         with pytest.raises(UserWarning, match="the same each time"):
