@@ -81,17 +81,12 @@ def _open(cohorts: Cohorts, panel: Panel) -> tuple[Sight, ...]:
         for view in panel.views(space, image_shape(cohorts, space)):
             embed = view.embed(reference, real)
             width = embed(real[:1]).shape[1]
-            # few features have fewer components than were asked for: once is enough
-            if not any(s.width == width and _is_whitened(s.view, view) for s in sights):
+            seen = view.of_width(width)
+            # few records or features have fewer components than were asked for: once is enough
+            if seen.name not in {sight.view.name for sight in sights}:
                 others = None if reference is None else embed(reference)
-                sights.append(Sight(view, embed, others, width))
+                sights.append(Sight(seen, embed, others, width))
     return tuple(sights)
-
-
-def _is_whitened(*views: View) -> bool:
-    """Whether the views are whitened ones of one space."""
-    spaces = {view.space for view in views}
-    return len(spaces) == 1 and all(", whitened " in view.name for view in views)
 
 
 def score_subjects(

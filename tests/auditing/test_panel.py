@@ -1,8 +1,16 @@
 """The panel finds copies that one distance does not, and its verdict is of all its attacks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from latentwalk.auditing import ATTACKS, MembershipAttack, PrivacyAuditor, register_attack
+from latentwalk.auditing import (
+    ATTACKS,
+    PANELS,
+    MembershipAttack,
+    PrivacyAuditor,
+    register_attack,
+)
 from latentwalk.metrics import Verdict
 from scipy.ndimage import gaussian_filter
 
@@ -52,6 +60,29 @@ def test_the_mean_of_a_subject_finds_averages():
     report = auditor.audit(means)
     assert report.verdict is Verdict.LEAK and report.headline.subjects == "mean of images"
     assert {r.subjects for r in report.attacks} == {"nearest image", "mean of images"}
+
+
+def coarse_and_fine(n, seed):
+    """Records of 34 large and 66 small features."""
+    return np.random.default_rng(seed).normal(size=(n, 100)) * np.repeat([9.0, 1.0], [34, 66])
+
+
+def test_means_that_show_in_fine_components_alone_are_found():
+    X, X_holdout, release = (coarse_and_fine(n, seed) for seed, n in ((3, 200), (4, 200), (5, 100)))
+    release[:, 34:] = X.reshape(100, 2, 100).mean(axis=1)[:, 34:]
+    auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=X_holdout)
+    report = auditor.audit(release)
+    assert report.verdict is Verdict.LEAK and report.headline.view == "features, whitened 100"
+    coarse = replace(PANELS["quick"], widths=(16, 32))
+    assert auditor.set_params(panel=coarse).audit(release).p_value > 0.05
+
+
+def test_a_whitened_view_is_named_by_the_components_that_few_records_have():
+    X, X_holdout, release = (coarse_and_fine(n, seed) for seed, n in enumerate((103, 50, 60)))
+    auditor = PrivacyAuditor(random_state=0).fit(X, X_holdout=X_holdout)
+    views = {result.view for result in auditor.audit(release).attacks}
+    # a component for each four records
+    assert views == {"features", "features, whitened 32", "features, whitened 38"}
 
 
 def test_an_attack_of_the_users_own_joins_and_counts(auditor):

@@ -70,7 +70,7 @@ class Panel:
 
 QUICK = Panel(
     "quick",
-    widths=(16, 32),
+    widths=(32, 128),
     attacks=("nearest", "calibrated nearest", "relative nearest", "few nearest"),
     wide_attacks=("nearest", "calibrated nearest"),
 )

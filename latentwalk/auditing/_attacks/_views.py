@@ -8,7 +8,7 @@ in all of them; the views that compare by the cosine give rows of length one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,9 @@ class View:
         Whether rows have length one; the mean of a subject's rows is then brought to it too.
     has_means : bool
         Whether the mean of a subject's rows is looked at too.
+    is_whitened : bool
+        Whether rows are whitened components. Few records have fewer than were asked for, and the
+        view is then named by those that there are.
     """
 
     name: str
@@ -56,6 +59,11 @@ class View:
     versions: tuple[Embedding, ...] = ()
     is_cosine: bool = True
     has_means: bool = True
+    is_whitened: bool = False
+
+    def of_width(self, width: int) -> View:
+        """The view that has so many features, by its name."""
+        return replace(self, name=_whitened(self.space, width)) if self.is_whitened else self
 
     def mean(self, rows: Rows, starts: NDArray[np.intp]) -> Rows:
         """Means of consecutive rows of the view, a new subject at each of `starts`."""
@@ -86,7 +94,11 @@ def whitened(space: str, width: int) -> View:
     def embed(reference: Rows | None, real: Rows) -> Embedding:
         return _whiten(reference, real, width)
 
-    return View(f"{space}, whitened {width}", space, embed)
+    return View(_whitened(space, width), space, embed, is_whitened=True)
+
+
+def _whitened(space: str, width: int) -> str:
+    return f"{space}, whitened {width}"
 
 
 def contrast(space: str, shape: tuple[int, int, int], *, turned: bool = False) -> View:
