@@ -23,6 +23,7 @@ from latentwalk import (
     split_patients,
     write_release,
 )
+from latentwalk.aggregation import DPKSameAggregator, ShellNormalizer
 from latentwalk.datasets import dermoscopy_generator_path
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline
@@ -172,6 +173,24 @@ def test_a_walk_without_an_identity_guide(X):
         GuidedWalker(GENERATOR, IdentityClassifier()).fit(LATENTS)
     with pytest.raises(ValueError, match="identity guide"):
         check_pipeline(make_pipe(walk__identity_classifier=None), X)
+
+
+@pytest.mark.parametrize(
+    "taker",
+    [
+        KSameAggregator(),
+        DPKSameAggregator(GENERATOR, noise=None, n_axes=2),
+        ShellNormalizer(GENERATOR),
+        GuidedWalker(GENERATOR, guide()),
+        GANDecoder(GENERATOR),
+    ],
+    ids=lambda taker: type(taker).__name__,
+)
+def test_a_single_latent_is_refused_without_showing_it(taker):
+    latent = np.full(6, 0.7182, np.float32)
+    with pytest.raises(ValueError, match=r"has shape \(6,\); expected \(n_samples,") as caught:
+        taker.fit(latent)
+    assert "718" not in str(caught.value)
 
 
 def test_members_and_held_out_share_a_patient(X):

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.aggregation._classes import encode_classes, list_classes
 from latentwalk.aggregation._fixed_cells import (
-    CellSums,
     FixedCells,
-    count_and_sum,
+    check_public,
+    counted_rows,
     draw_public,
     lay_cells,
 )
@@ -31,9 +31,9 @@ from latentwalk.aggregation._noisy_cells import (
     certainty_margin,
     noise_scales,
 )
+from latentwalk.aggregation._parts import Tally, check_sites
 from latentwalk.aggregation._prototypes import Prototypes, keep_cells
-from latentwalk.aggregation._subjects import new_patients
-from latentwalk.utils import check_groups
+from latentwalk.utils import check_groups, validate_latents
 
 
 class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -155,8 +155,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
 
-    _pending: CellSums | None  # exact numbers, between partial_fit and finish alone
-    _patients: set[Any]
+    _tally: Tally | None = None  # exact numbers, between partial_fit and finish alone
     _prototypes: Prototypes
 
     def __init__(
@@ -219,7 +218,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             For NaN, unknown classes, latents of another width, or a class of which no cell is kept.
         """
-        self._pending = None
+        self._tally = None
         return self.partial_fit(W, y, groups=groups).finish()
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -244,22 +243,11 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             As in `fit`, and for a patient who was in an earlier part.
         """
-        pending: CellSums | None = getattr(self, "_pending", None)
-        rows = validate_data(self, W, dtype=np.float32, reset=pending is None)
-        subjects = check_groups(groups, len(rows))
-        if pending is None:
-            self._start(rows.shape[1], y)
-        codes = encode_classes(y, self.classes_, len(rows))
-        self._patients |= new_patients(groups, self._patients)
-        part = count_and_sum(
-            self.cells_,
-            rows,
-            codes,
-            subjects,
-            n_classes=len(self.classes_),
-            max_classes=self.max_classes,
-        )
-        self._pending = part if pending is None else pending + part
+        rows = validate_latents(self, W, reset=self._tally is None)
+        check_groups(groups, len(rows))  # before the cells are laid, which takes a while
+        tally = self._start(rows.shape[1], y) if self._tally is None else self._tally
+        tally.add(rows, encode_classes(y, self.classes_, len(rows)), groups)
+        self._tally = tally
         return self
 
     def finish(self) -> Self:
@@ -275,12 +263,11 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             Without rows, or when a class has no cell that is kept.
         """
-        pending: CellSums | None = getattr(self, "_pending", None)
-        if pending is None:
+        if self._tally is None or self._tally.sums is None:
             raise ValueError("there is nothing to finish; call partial_fit with rows first")
-        self._pending, self._patients = None, set()
+        exact, self._tally = self._tally.sums, None
         return self._keep(
-            add_cell_noise(self.cells_, pending, mu=self.privacy_.mu, max_classes=self.max_classes)
+            add_cell_noise(self.cells_, exact, mu=self.privacy_.mu, max_classes=self.max_classes)
         )
 
     @classmethod
@@ -305,17 +292,10 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             When the sites have other cells, classes or parameters.
         """
-        if not sites:
-            raise ValueError("there are no sites to merge; pass fitted aggregators")
-        first = sites[0]
         for site in sites:
             check_is_fitted(site, "noisy_")
-            same = site.cells_.equals(first.cells_) and list(site.classes_) == list(first.classes_)
-            if not same or (site.k, site.max_classes) != (first.k, first.max_classes):
-                raise ValueError(
-                    "the sites have other cells, classes, k or max_classes; share "
-                    "cells=lay_cells(generator), classes=[...], k and max_classes"
-                )
+        check_sites(sites)
+        first = sites[0]
         joined = cls(**first.get_params(deep=False))
         for name in ("cells_", "classes_", "_has_targets", "n_features_in_"):
             setattr(joined, name, getattr(first, name))
@@ -340,7 +320,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             prototype says nothing about the row.
         """
         self.fit(W, y, groups=groups)
-        rows = validate_data(self, W, dtype=np.float32, reset=False)
+        rows = validate_latents(self, W, reset=False)
         return self._prototypes.nearest(rows, encode_classes(y, self.classes_, len(rows)))
 
     def transform(self, W: ArrayLike) -> NDArray[np.float32]:
@@ -357,7 +337,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Float32.
         """
         check_is_fitted(self, "prototypes_")
-        rows = validate_data(self, W, dtype=np.float32, reset=False)
+        rows = validate_latents(self, W, reset=False)
         return self._prototypes.nearest(rows, None)
 
     def sample(
@@ -367,7 +347,8 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Classes are drawn by the noisy numbers. A latent is one of the generator's own samples, so
         that it has all of the generator's variety and is no patient's. The prototypes decide which
-        samples a class draws: those that fit its prototypes better than those of other classes.
+        samples a class draws: those that fit its prototypes better than those of other classes. A
+        sample is drawn once, as long as samples are left that fit at all.
 
         Parameters
         ----------
@@ -423,36 +404,23 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             mu=self.mu,
         )
 
-    def _lay_cells(self, n_features: int) -> FixedCells:
-        if self.generator.n_latent_features != n_features:
-            raise ValueError(
-                f"W has {n_features} features; the generator's latents have "
-                f"{self.generator.n_latent_features}"
-            )
-        n_classes = self.generator.n_classes
-        if n_classes and n_classes != len(self.classes_):
-            raise ValueError(
-                f"the generator has {n_classes} classes, y has {len(self.classes_)}; pass classes="
-                "[...] with the generator's, in their order"
-            )
-        if self.cells is not None:
-            if self.cells.latents.shape[-1] != n_features:
-                raise ValueError(
-                    f"cells are for latents of {self.cells.latents.shape[-1]} features, W has "
-                    f"{n_features}; lay them with lay_cells(generator) of this generator"
-                )
-            return self.cells
-        return lay_cells(
-            self.generator, n_cells=self.n_cells, n_axes=self.n_axes, seed=self.random_state
-        )
+    def _count_patients(self, y: Any, subjects: NDArray[np.intp]) -> NDArray[np.intp]:
+        """How many patients each class would count, without fitting: exact, for checks alone."""
+        classes = list_classes(self.classes, y)
+        codes = encode_classes(y, classes, len(subjects))
+        counted = [code for code, _ in counted_rows(codes, subjects, self.max_classes)]
+        return np.bincount(counted, minlength=len(classes))
 
-    def _start(self, n_features: int, y: Any) -> None:
+    def _start(self, n_features: int, y: Any) -> Tally:
         """Fix everything public before the first row is counted."""
         self.privacy_ = self.stated_loss()
-        self._patients = set()
         self._has_targets = y is not None
         self.classes_ = list_classes(self.classes, y)
-        self.cells_ = self._lay_cells(n_features)
+        check_public(self.generator, self.cells, n_features, len(self.classes_))
+        self.cells_ = self.cells or lay_cells(
+            self.generator, n_cells=self.n_cells, n_axes=self.n_axes, seed=self.random_state
+        )
+        return Tally(self.cells_, len(self.classes_), self.max_classes)
 
     def _keep(self, noisy: NoisyCells) -> Self:
         """Keep the cells with enough patients and place their prototypes: all post-processing."""
@@ -464,7 +432,7 @@ class DPKSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        if getattr(self, "_pending", None) is not None:
+        if self._tally is not None:
             raise ValueError(
                 "exact numbers of patients are held until finish() adds the noise; finish before "
                 "the aggregator is saved or sent"

@@ -9,6 +9,7 @@ one patient's share is bounded exactly and the sums of two hospitals are those o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,17 +195,45 @@ def count_and_sum(
     shape = (n_classes, cells.n_cells)
     counts, sums = np.zeros(shape, np.int64), np.zeros((*shape, len(cells.axes)), np.int64)
     coordinates = cells.coordinates(W)
+    for code, rows in counted_rows(codes, subjects, max_classes):
+        record = coordinates[rows].mean(axis=0)  # of a patient in a class
+        cell = int(cells.nearest(record[None], code)[0])
+        counts[code, cell] += 1
+        sums[code, cell] += _clip(record - cells.centres[cells.layout(code), cell], cells.radius)
+    return CellSums(counts, sums)
+
+
+def counted_rows(
+    codes: NDArray[np.intp], subjects: NDArray[np.intp], max_classes: int
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield the classes in which each patient counts, with the patient's rows of the class."""
     order = np.argsort(subjects, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(subjects[order])) + 1):
         for code in _most_frequent(codes[rows], max_classes):
-            # a patient's record of a class is the mean of the patient's own rows of it
-            record = coordinates[rows[codes[rows] == code]].mean(axis=0)
-            cell = int(cells.nearest(record[None], code)[0])
-            counts[code, cell] += 1
-            sums[code, cell] += _clip(
-                record - cells.centres[cells.layout(code), cell], cells.radius
-            )
-    return CellSums(counts, sums)
+            yield code, rows[codes[rows] == code]
+
+
+def check_public(generator: Any, cells: FixedCells | None, n_features: int, n_classes: int) -> None:
+    """Raise unless generator, given cells and latents have one width and the same classes.
+
+    Raises
+    ------
+    ValueError
+        For another number of features or classes.
+    """
+    width, classes = generator.n_latent_features, generator.n_classes
+    if width != n_features:
+        raise ValueError(f"W has {n_features} features; the generator's latents have {width}")
+    if classes and classes != n_classes:
+        raise ValueError(
+            f"the generator has {classes} classes, y has {n_classes}; pass classes=[...] with the "
+            "generator's, in their order"
+        )
+    if cells is not None and cells.latents.shape[-1] != n_features:
+        raise ValueError(
+            f"cells are for latents of {cells.latents.shape[-1]} features, W has {n_features}; lay "
+            "them with lay_cells(generator) of this generator"
+        )
 
 
 def _principal_axes(residuals: Floats, between: Floats, n_axes: int) -> Floats:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.aggregation._cells import fit_cells, nearest_cell
 from latentwalk.aggregation._classes import split_classes
 from latentwalk.aggregation._guarantees import check_guarantees, count_subjects
 from latentwalk.aggregation._subjects import fuse_units, group_means
-from latentwalk.utils import check_groups
+from latentwalk.utils import check_groups, validate_latents
 
 
 class KSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -210,11 +210,7 @@ class KSameAggregator(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self.prototypes_[nearest_cell(self._cells, self._check_rows(X, reset=False))]
 
     def _check_rows(self, X: Any, *, reset: bool) -> NDArray[np.float32]:
-        n_least = 2 if reset else 1
-        checked: NDArray[np.float32] = validate_data(
-            self, X, dtype=np.float32, reset=reset, ensure_min_samples=n_least
-        )
-        return checked
+        return validate_latents(self, X, reset=reset, n_least=2 if reset else 1, name="X")
 
     def _fit(self, X: NDArray[np.float32], y: Any, groups: Any) -> None:
         subjects = check_groups(groups, len(X))

@@ -75,7 +75,7 @@ class Prototypes:
 
         The class of a row is drawn by the noisy numbers. Its latent is one of the generator's
         samples w, drawn with a probability that is proportional to (p(w | class) / p(w | the other
-        classes))^contrast.
+        classes))^contrast. No sample is drawn twice, unless too few of them have a probability.
 
         Parameters
         ----------
@@ -98,12 +98,13 @@ class Prototypes:
         totals = np.bincount(self.kept[:, 0], weights=self.numbers)
         codes = rng.choice(len(totals), size=n_samples, p=totals / totals.sum())
         latents = np.empty((n_samples, public.shape[-1]), np.float32)
-        for code in np.unique(codes):
-            samples = public[self.cells.layout(int(code))]
-            log_weights = contrast * self._log_ratio(samples, int(code))
-            weights = np.exp(log_weights - logsumexp(log_weights))
-            wanted = np.flatnonzero(codes == code)
-            latents[wanted] = samples[rng.choice(len(samples), size=len(wanted), p=weights)]
+        is_free = np.ones(public.shape[:2], bool)  # classes may share a layout
+        for code in np.unique(codes).tolist():
+            layout, wanted = self.cells.layout(code), np.flatnonzero(codes == code)
+            log_weights = contrast * self._log_ratio(public[layout], code)
+            chosen = draw_distinct(log_weights, is_free[layout], len(wanted), rng)
+            is_free[layout, chosen] = False
+            latents[wanted] = public[layout, chosen]
         return latents, codes
 
     def _log_ratio(self, samples: NDArray[np.float32], code: int) -> Floats:
@@ -148,6 +149,36 @@ def keep_cells(noisy: NoisyCells, k: int) -> Prototypes:
         )
     latents = np.array([noisy.prototype(*pair) for pair in kept])
     return Prototypes(noisy.cells, kept, latents, noisy.counts[tuple(kept.T)])
+
+
+def draw_distinct(
+    log_weights: Floats, is_free: NDArray[np.bool_], n: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Draw positions by their weights: distinct free ones, as long as enough have a weight.
+
+    Parameters
+    ----------
+    log_weights : ndarray of shape (n_positions,)
+        Up to a constant.
+    is_free : ndarray of bool of shape (n_positions,)
+        Positions that were not drawn before.
+    n : int
+        How many.
+    rng : RandomState
+        Draws.
+
+    Returns
+    -------
+    chosen : ndarray of int of shape (n,)
+        With repeats, and over all positions, where fewer than n free ones have a weight over 0.
+    """
+    free = np.where(is_free, log_weights, -np.inf)
+    if is_free.any():
+        weights = np.exp(free - logsumexp(free))
+        if np.count_nonzero(weights) >= n:
+            return rng.choice(len(weights), size=n, replace=False, p=weights / weights.sum())
+    weights = np.exp(log_weights - logsumexp(log_weights))
+    return rng.choice(len(weights), size=n, p=weights / weights.sum())
 
 
 def log_mixture(points: Floats, places: Floats, numbers: NDArray[np.number]) -> Floats:

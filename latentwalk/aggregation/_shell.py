@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+
+from latentwalk.utils import validate_latents
 
 N_SAMPLES = 2000
 
@@ -90,7 +92,7 @@ class ShellNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             For NaN and latents of another width.
         """
-        rows = validate_data(self, W, dtype=np.float32)
+        rows = validate_latents(self, W)
         if rows.shape[1] != self.generator.n_latent_features:
             raise ValueError(
                 f"W has {rows.shape[1]} features; the generator's latents have "
@@ -119,7 +121,7 @@ class ShellNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Float32. A row that is the mean itself has no direction and stays.
         """
         check_is_fitted(self)
-        rows = validate_data(self, W, dtype=np.float32, reset=False)
+        rows = validate_latents(self, W, reset=False)
         factors = self.radius_ / np.maximum(self._norms(rows), 1e-12)
         return (self.mean_ + (rows - self.mean_) * factors[:, None]).astype(np.float32)
 

@@ -41,25 +41,29 @@ def _numbers(facts: Facts, name: str, step: DPKSameAggregator) -> Iterator[str]:
         y, codes = check_targets(facts.y, facts.n_samples), facts.patients
     except (ValueError, TypeError):
         return  # said by check_rows
+    try:
+        found = step._count_patients(y, codes)
+    except ValueError as error:
+        yield f"{name}: {error}"
+        return
     n_patients = len(np.unique(codes))
     if n_patients and step.stated_loss().delta > 1 / n_patients:
         yield (
             f"{name}: delta={step.stated_loss().delta:g} is more than 1 / {n_patients}, one over "
             "the number of patients; such a delta allows to publish one of them. Lower it"
         )
-    labels = np.zeros(len(codes)) if y is None else y
     n_cells = step.n_cells if step.cells is None else step.cells.n_cells
     needed = step.patients_needed()
-    found = [len(np.unique(codes[labels == label])) for label in np.unique(labels)]
     if step.max_classes > max(1, len(found)):
         yield (
             f"{name}: max_classes={step.max_classes} is more than the {len(found)} classes, so "
             "that noise is added for classes that no patient has; lower it"
         )
-    n_small = sum(number < n_cells * needed for number in found)
+    n_small = int((found < n_cells * needed).sum())
     if n_small:
         yield (
             f"{name}: {n_small} of {len(found)} classes have fewer than {n_cells * needed} "
             f"patients, which n_cells={n_cells} cells of k={step.k} need to be kept through the "
-            "noise; take fewer cells, a smaller k, fewer classes, or a larger tolerance"
+            f"noise, where a patient counts in {step.max_classes} (max_classes); take fewer cells, "
+            "a smaller k, fewer classes, or a larger tolerance"
         )

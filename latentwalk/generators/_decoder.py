@@ -15,9 +15,10 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.generators._generator import Generator, decode_latents
+from latentwalk.utils import validate_latents
 
 
 class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -119,7 +120,7 @@ class GANDecoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return X.reshape(len(X), -1) if self.flatten else X
 
     def _check_latents(self, W: ArrayLike, *, reset: bool) -> NDArray[np.float32]:
-        latents: NDArray[np.float32] = validate_data(self, W, reset=reset, dtype=np.float32)
+        latents = validate_latents(self, W, reset=reset)
         expected = self.generator.n_latent_features
         if latents.shape[1] != expected:
             raise ValueError(

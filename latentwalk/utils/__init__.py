@@ -20,6 +20,7 @@ from latentwalk.utils._validation import (
     check_targets,
     is_missing,
     validate_images,
+    validate_latents,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ __all__ = [
     "torch_generator",
     "unpack_module",
     "validate_images",
+    "validate_latents",
 ]
 
 

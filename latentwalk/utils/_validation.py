@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_feature_names, _check_n_features
+from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
 ImageShape = tuple[int, int, int]
 MAX_NAMED = 20  # classes that a message names
@@ -304,6 +304,40 @@ def check_class_sizes(
     counted = f"{len(short)} of {len(sizes)} classes, the smallest with {sizes.min()}"
     short_of = shown if len(sizes) <= MAX_NAMED else counted
     raise ValueError(f"too few subjects ({short_of}); {minimum} are needed {why}")
+
+
+def validate_latents(
+    estimator: Any, W: Any, *, reset: bool = True, n_least: int = 1, name: str = "W"
+) -> NDArray[np.float32]:
+    """Return latents as float32 of shape (n_samples, n_features), checked as `validate_data` does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` when `reset`, and is checked against it otherwise.
+    W : array-like of shape (n_samples, n_features)
+        Latents.
+    reset : bool, default=True
+        True in ``fit``, False elsewhere.
+    n_least : int, default=1
+        The fewest rows.
+    name : str, default="W"
+        What the error calls the argument.
+
+    Raises
+    ------
+    ValueError
+        For NaN, latents of another width, and a single latent; no message shows a value.
+    """
+    if np.ndim(W) < 2:  # scikit-learn's own error prints the values
+        raise ValueError(
+            f"{name} has shape {np.shape(W)}; expected (n_samples, n_features). Reshape your data: "
+            f"{name}.reshape(1, -1) is a single latent"
+        )
+    rows: NDArray[np.float32] = validate_data(
+        estimator, W, dtype=np.float32, reset=reset, ensure_min_samples=n_least
+    )
+    return rows
 
 
 def check_latents(

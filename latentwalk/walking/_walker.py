@@ -16,11 +16,11 @@ from sklearn.base import (
 )
 from sklearn.utils import Bunch, Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from latentwalk.generators import decode_latents
 from latentwalk.neighbors import ExactNeighbors
-from latentwalk.utils import check_targets
+from latentwalk.utils import check_targets, validate_latents
 from latentwalk.utils._guides import check_recognises
 from latentwalk.walking._examine import Bounds, Examiner, Points
 from latentwalk.walking._inputs import check_inputs, check_real, encode
@@ -316,7 +316,7 @@ nn.Module
             For latents of another width, and when a class has no point within the bounds.
         """
         check_is_fitted(self)
-        W = validate_data(self, W, dtype=np.float32, reset=False)
+        W = validate_latents(self, W, reset=False)
         nearest = ExactNeighbors(self.prototypes_).kneighbors(W)[1][:, 0]
         bounds = self._setting().bounds
         points = self._stock.paths.inner_points(bounds)
@@ -393,7 +393,7 @@ nn.Module
             `return_images` also ``images`` of shape (n_samples, n_channels, height, width).
         """
         check_is_fitted(self)
-        W = validate_data(self, W, dtype=np.float32, reset=False)
+        W = validate_latents(self, W, reset=False)
         classes, codes = encode(check_targets(y, len(W)), len(W))
         real = check_real(X_real, self.generator)
         seen = self._examiner(real, None if y is None else classes).measure(W, codes)
@@ -406,7 +406,7 @@ nn.Module
         self, W: Any, y: ArrayLike | None, X_real: Any, groups: Any
     ) -> tuple[Prototypes, Examiner]:
         """Fit; return the prototypes of the rows, and the examiner of the points."""
-        W = validate_data(self, W, dtype=np.float32, ensure_min_samples=2)
+        W = validate_latents(self, W, n_least=2)
         labels = check_targets(y, len(W))
         setting = self._setting()
         setting.check(labels, X_real, groups)

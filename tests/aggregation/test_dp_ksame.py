@@ -14,6 +14,7 @@ from latentwalk.aggregation import DPKSameAggregator, PrivacyLoss, lay_cells
 from latentwalk.aggregation import _gaussian_privacy as privacy
 from latentwalk.aggregation._fixed_cells import UNIT, CellSums, count_and_sum, draw_public
 from latentwalk.aggregation._noisy_cells import add_cell_noise, noise_scales
+from latentwalk.aggregation._prototypes import draw_distinct
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
@@ -242,6 +243,29 @@ def test_samples_are_the_generators_own_and_classes_are_drawn_by_the_noisy_numbe
     assert all(row.tobytes() in public for row in drawn)
     again, _ = aggregator.sample(2000, random_state=0)
     np.testing.assert_array_equal(drawn, again)
+
+
+def test_no_sample_is_drawn_twice_by_one_class_or_by_two(generator):
+    rng = np.random.default_rng(0)
+    W, y = rng.normal(size=(600, N_FEATURES)).astype(np.float32), np.arange(600) % 2
+    aggregator = DPKSameAggregator(generator, k=20, n_axes=6, noise=None).fit(W, y)
+    drawn, targets = aggregator.sample(3000, random_state=0)
+    assert len(np.unique(drawn, axis=0)) == 3000
+    assert set(targets) == {0, 1}
+    # more than there are
+    assert len(aggregator.sample(12_000, random_state=0)[0]) == 12_000
+
+
+def test_a_sample_that_does_not_fit_at_all_is_drawn_by_nobody():
+    log_weights = np.array([0.0, -2000.0, 0.5, -2000.0, 0.0])  # e^-2000 is 0 as a float
+    everything, rng = np.ones(5, bool), np.random.RandomState(0)
+    assert sorted(draw_distinct(log_weights, everything, 3, rng)) == [0, 2, 4]
+    assert set(draw_distinct(log_weights, everything, 9, rng)) <= {0, 2, 4}
+    # the two that are left are enough for two, and not for three
+    free = np.array([False, True, True, True, True])
+    assert sorted(draw_distinct(log_weights, free, 2, rng)) == [2, 4]
+    assert set(draw_distinct(log_weights, free, 3, rng)) <= {0, 2, 4}
+    assert len(draw_distinct(log_weights, np.zeros(5, bool), 2, rng)) == 2
 
 
 @pytest.mark.parametrize("mu", [None, 0.68])

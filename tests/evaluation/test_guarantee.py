@@ -227,6 +227,19 @@ def test_what_would_void_or_spoil_a_guarantee_is_named_before_the_run(
         check_pipeline(make_pipeline(generator, aggregator), X, np.arange(80) % 2)
 
 
+def test_a_patient_of_two_classes_is_counted_as_the_query_will_count(generator):
+    """80 patients with two rows of class 0 and one of class 1: class 1 would count nobody."""
+    X, _ = generator.sample(240, random_state=0)
+    y, groups = np.arange(240) % 3 // 2, np.arange(240) // 3
+    pipe = make_pipeline(generator, DPKSameAggregator(generator, k=5, n_axes=2, mu=2.0))
+    with pytest.raises(ValueError, match="1 of 2 classes have fewer than"):
+        check_pipeline(pipe, X, y, groups)
+    both = pipe.set_params(ksame__max_classes=2)
+    check_pipeline(both, X, y, groups)
+    with pytest.raises(ValueError, match="y has 1 classes that are not in classes"):
+        check_pipeline(both.set_params(ksame__classes=[0, 2]), X, y, groups)
+
+
 def test_a_sound_pipeline_passes_and_its_order_is_checked(generator):
     X, _ = generator.sample(80, random_state=0)
     pipe = make_pipeline(generator)
