@@ -1,0 +1,1 @@
+"""What a release under a guarantee is worth, and whether its guarantee withstands attacks."""
