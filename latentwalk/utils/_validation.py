@@ -329,9 +329,10 @@ def validate_latents(
     ValueError
         For NaN, latents of another width, and a single latent; no message shows a value.
     """
-    if np.ndim(W) < 2:  # scikit-learn's own error prints the values
+    shape = W.shape if hasattr(W, "shape") else np.asarray(W).shape
+    if len(shape) < 2:  # scikit-learn's own error prints the values
         raise ValueError(
-            f"{name} has shape {np.shape(W)}; expected (n_samples, n_features). Reshape your data: "
+            f"{name} has shape {shape}; expected (n_samples, n_features). Reshape your data: "
             f"{name}.reshape(1, -1) is a single latent"
         )
     rows: NDArray[np.float32] = validate_data(
