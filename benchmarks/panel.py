@@ -137,6 +137,7 @@ LEAK_FREE: dict[str, tuple[Sample, Sample, int]] = {
     "unequal images": (normal, normal, 100),
     "50 subjects": (normal, normal, 50),
     "images": (textures, textures, 100),
+    "more images": (textures, textures, 280),
 }
 
 

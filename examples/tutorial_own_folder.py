@@ -99,6 +99,7 @@ print(data)
 # found a signal. So few patients cannot choose, and the command now takes k = 20: on DICOM files of
 # 300 patients, after four minutes of training and with ``--set invert__loss=pixels``, it took 12
 # minutes (4 of a processor's) and ended in UNDERPOWERED (p = .73), so that nothing was released.
+# Both audits had whitened views of 16 and 32 components, where they have 32 and 128 now.
 #
 # .. code-block:: text
 #
