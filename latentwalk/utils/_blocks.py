@@ -174,4 +174,9 @@ def _run(
     backend, _ = get_active_backend()
     one_by_one = getattr(backend, "supports_return_generator", False)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator" if one_by_one else "list")
-    return iter(parallel(delayed(function)(take(block)) for block in blocks))
+    # in a tuple: Dask's backend scatters a large argument, and it would die with its worker
+    return iter(parallel(delayed(_call)(function, (take(block),)) for block in blocks))
+
+
+def _call(function: Callable[[Part], Result], part: tuple[Part]) -> Result:
+    return function(*part)
