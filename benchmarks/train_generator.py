@@ -63,7 +63,7 @@ def parse():
     parser.add_argument("--unconditional", action="store_true", help="leave the classes out")
     parser.add_argument("--max-iter", type=int, default=4000)
     parser.add_argument("--cpu-minutes", type=float, help="in the place of --max-iter")
-    parser.add_argument("--noise", action="store_true", help="with a projected discriminator too")
+    parser.add_argument("--no-noise", action="store_true", help="a latent decides every pixel")
     parser.add_argument("--interval", type=int, default=500, help="steps between two snapshots")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--width", default="small", help="small, medium or official")
@@ -91,7 +91,7 @@ def train(method, args, X, y, groups, split):
         max_iter=args.max_iter,
         batch_size=args.batch_size,
         size=args.width,
-        noise=args.noise or "auto",
+        noise=not args.no_noise,
         mirror=args.mirror,
         checkpoint_interval=args.interval,
         checkpoint=folder / "checkpoint",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from latentwalk.generators._classes import one_hot
 from latentwalk.generators._handle import Handle
+from latentwalk.generators._noise import has_noise, noise_of_latents
 from latentwalk.generators._reading._safetensors import write_safetensors
 from latentwalk.generators._reading._weights_file import open_weights
 from latentwalk.generators._sources import (
@@ -52,7 +53,7 @@ class Generator(Handle):
 
     The handle also holds latent space, device, precision and batch size. Inverter, walker and
     decoder take all four from their generator, and `using` returns a handle with other values. Two
-    handles are equal if their weights and their latent space are equal.
+    handles are equal if their weights, their latent space and their noise are equal.
 
     Attributes
     ----------
@@ -86,6 +87,11 @@ class Generator(Handle):
     trained_on : {"these patients", "others"} or None
         Whether the network was trained on the patients that it is used for; None if this is not
         known. latentwalk never guesses it. A guarantee needs "others".
+    noise : {"latent", "const"}
+        Noise that the layers of a StyleGAN2 network add to samples and decoded images. "latent"
+        gives every image noise of its own, which follows from its latent: the same latent always
+        has the same image. "const" is the constant noise of the network, the same in all images.
+        Steps of an inversion or a walk use the constant noise.
     path : str or None
         The weights file; None for a network held by value.
     sha256 : str
@@ -226,13 +232,16 @@ class Generator(Handle):
             return w
         return network.mapping.w_avg.lerp(w, truncation_psi)
 
-    def synthesis(self, w: Tensor) -> Tensor:
-        """Make images from w, with the network's constant noise.
+    def synthesis(self, w: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Make images from w.
 
         Parameters
         ----------
         w : Tensor of shape (n, w_dim) or (n, num_ws, w_dim)
             Intermediate latents.
+        noise : Tensor of shape (n, n_values) or None, default=None
+            Standard normal noise for all layers of a StyleGAN2 network, one after the other; None
+            takes the network's constant noise.
 
         Returns
         -------
@@ -246,14 +255,34 @@ class Generator(Handle):
                 f"w has shape {tuple(w.shape)}; expected (n, {self.w_dim}) or "
                 f"(n, {self.num_ws}, {self.w_dim})"
             )
-        images = self.module(w.device).synthesis(w).float()
+        network = self.module(w.device)
+        images = (network.synthesis(w) if noise is None else network.synthesis(w, noise)).float()
         if self.output_range is None:
             return images
         low, high = self.output_range
         return ((images - low) / (high - low)).clamp(0, 1)
 
+    def render(self, latents: Tensor) -> Tensor:
+        """Make images from flat latents, with the noise of samples and releases.
+
+        Parameters
+        ----------
+        latents : Tensor of shape (n, n_latent_features)
+            Latents; those in W+ have their rows concatenated.
+
+        Returns
+        -------
+        images : Tensor of shape (n, n_channels, height, width)
+            In [0, 1]. A latent has the same image in every batch.
+        """
+        network = self.module(latents.device)
+        if self.noise == "const" or not has_noise(network):
+            return self.decode(latents)
+        noise = noise_of_latents(latents, sum(network.synthesis.noise_sizes))
+        return self._make(latents, noise.to(latents.device))
+
     def decode(self, latents: Tensor) -> Tensor:
-        """Make images from flat latents of the handle's space.
+        """Make images from flat latents of the handle's space, with the network's constant noise.
 
         Parameters
         ----------
@@ -272,6 +301,9 @@ class Generator(Handle):
         ValueError
             For latents of another width.
         """
+        return self._make(latents, None)
+
+    def _make(self, latents: Tensor, noise: Tensor | None) -> Tensor:
         if not isinstance(latents, Tensor):
             raise TypeError(
                 f"latents is of type {type(latents).__name__}; expected a torch.Tensor: pass "
@@ -285,10 +317,10 @@ class Generator(Handle):
                 f"{self.latent_space!r}"
             )
         if self.latent_space == "z":
-            return self.synthesis(self.mapping(latents))
+            return self.synthesis(self.mapping(latents), noise)
         if self.latent_space == "w+":
-            return self.synthesis(latents.reshape(len(latents), self.num_ws, self.w_dim))
-        return self.synthesis(latents)
+            return self.synthesis(latents.reshape(len(latents), self.num_ws, self.w_dim), noise)
+        return self.synthesis(latents, noise)
 
     def sample(
         self,
@@ -425,5 +457,5 @@ def decode_latents(
 @torch.no_grad()
 def _decode_batch(generator: Generator, output_dtype: str, W: NDArray[Any]) -> NDArray[Any]:
     latents = torch.tensor(W, dtype=torch.float32, device=generator.device)
-    images = to_numpy(check_made(generator.decode(latents)))
+    images = to_numpy(check_made(generator.render(latents)))
     return to_bytes(images) if output_dtype == "uint8" else images

@@ -12,11 +12,13 @@ import torch
 from latentwalk.generators._reading._weights_file import open_weights
 from latentwalk.generators._sources import Source, load_network
 from latentwalk.generators._spec import (
+    NOISE_MODES,
     TRAINED_ON,
     Execution,
     GeneratorSpec,
     ImageShape,
     LatentSpace,
+    NoiseMode,
     TrainedOn,
 )
 from latentwalk.utils import resolve_device, resolve_precision
@@ -25,7 +27,7 @@ KEPT: Any = object()  # what `using` was not given stays as it is
 
 
 class Handle:
-    """An immutable reference to a network, equal to others on the same weights and latent space.
+    """An immutable reference to a network, equal to others that make the same images of latents.
 
     The base of `Generator`, which documents the attributes.
     """
@@ -42,6 +44,7 @@ class Handle:
     _source: Source
     _spec: GeneratorSpec
     trained_on: TrainedOn
+    noise: NoiseMode
     _execution: Execution
 
     def __init__(
@@ -52,7 +55,10 @@ class Handle:
         latent_space: LatentSpace = "w",
         execution: Execution | None = None,
         trained_on: TrainedOn = None,
+        noise: NoiseMode = "latent",
     ) -> None:
+        if noise not in NOISE_MODES:
+            raise ValueError(f"noise={noise!r}; expected one of {list(NOISE_MODES)}")
         if trained_on not in (None, *TRAINED_ON):
             raise ValueError(
                 f"trained_on={trained_on!r}; expected one of {list(TRAINED_ON)} or None"
@@ -65,6 +71,7 @@ class Handle:
             "_spec": spec,
             "_execution": execution or Execution(),
             "trained_on": trained_on,
+            "noise": noise,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -77,12 +84,13 @@ class Handle:
         precision: str = KEPT,
         batch_size: int | str = KEPT,
         trained_on: TrainedOn = KEPT,
+        noise: NoiseMode = KEPT,
     ) -> Self:
         """Return a handle on the same network with other settings.
 
         Parameters
         ----------
-        latent_space, device, precision, batch_size, trained_on
+        latent_space, device, precision, batch_size, trained_on, noise
             See `load_generator`. What is not passed stays as it is.
 
         Returns
@@ -95,7 +103,8 @@ class Handle:
         space = self.latent_space if latent_space is KEPT else latent_space
         execution = replace(self._execution, **changes)
         told = self.trained_on if trained_on is KEPT else trained_on
-        return type(self)(self._source, self._spec, self.sha256, space, execution, told)
+        noise = self.noise if noise is KEPT else noise
+        return type(self)(self._source, self._spec, self.sha256, space, execution, told, noise)
 
     @property
     def path(self) -> str | None:
@@ -134,8 +143,10 @@ class Handle:
 
     def _from(self, source: Any) -> Self:
         """Return this handle on the weights of another file."""
-        state = self._spec, source.sha256, self.latent_space, self._execution, self.trained_on
-        return type(self)(source, *state)
+        return type(self)(source, self._spec, source.sha256, *self._settings())
+
+    def _settings(self) -> tuple[LatentSpace, Execution, TrainedOn, NoiseMode]:
+        return self.latent_space, self._execution, self.trained_on, self.noise
 
     def check(self) -> None:
         """Raise unless the weights can be loaded: the file is there and has the known hash.
@@ -156,8 +167,7 @@ class Handle:
         raise AttributeError("a Generator does not change; make another one")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = self._spec, self.sha256, self.latent_space, self._execution, self.trained_on
-        return type(self), (self._source, *state)
+        return type(self), (self._source, self._spec, self.sha256, *self._settings())
 
     def __sklearn_clone__(self) -> Self:
         return self
@@ -174,8 +184,8 @@ class Handle:
     def __hash__(self) -> int:
         return hash(self._identity())
 
-    def _identity(self) -> tuple[str, str]:
-        return self.sha256, self.latent_space
+    def _identity(self) -> tuple[str, str, str]:
+        return self.sha256, self.latent_space, self.noise
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))

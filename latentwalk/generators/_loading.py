@@ -10,7 +10,13 @@ import torch
 from latentwalk.generators._generator import Generator
 from latentwalk.generators._reading._safetensors import read_trained_on
 from latentwalk.generators._reading._weights_file import open_weights
-from latentwalk.generators._spec import Execution, LatentSpace, TrainedOn, stylegan2_spec
+from latentwalk.generators._spec import (
+    Execution,
+    LatentSpace,
+    NoiseMode,
+    TrainedOn,
+    stylegan2_spec,
+)
 
 
 def load_generator(
@@ -21,6 +27,7 @@ def load_generator(
     precision: str = "auto",
     batch_size: int | str = "auto",
     trained_on: TrainedOn = None,
+    noise: NoiseMode = "latent",
     strict: bool = True,
 ) -> Generator:
     """Open a generator's weights file, without executing anything in it.
@@ -52,6 +59,9 @@ def load_generator(
     trained_on : {"these patients", "others"} or None, default=None
         Whether the network was trained on the patients that it will be used for. None takes the
         value from the file; only files that latentwalk wrote have one. A guarantee needs "others".
+    noise : {"latent", "const"}, default="latent"
+        Noise of samples and decoded images: each image's own, which follows from its latent, or the
+        constant noise of the network, as the published code decodes.
     strict : bool, default=True
         Refuse a file that names anything unknown. False turns unknown classes into inert stubs,
         which are not executed either. It is needed if the file has a discriminator or an
@@ -83,4 +93,4 @@ def load_generator(
     source, network = open_weights(Path(path), strict=strict)
     spec = stylegan2_spec(network.config)
     told = trained_on or read_trained_on(source.path)
-    return Generator(source, spec, source.sha256, latent_space, execution, told)
+    return Generator(source, spec, source.sha256, latent_space, execution, told, noise)

@@ -12,8 +12,10 @@ from latentwalk.generators._stylegan2 import StyleGAN2Config
 
 LatentSpace = Literal["w", "w+", "z"]
 TrainedOn = Literal["these patients", "others"] | None
+NoiseMode = Literal["latent", "const"]
 
 TRAINED_ON = ("these patients", "others")
+NOISE_MODES = ("latent", "const")
 ImageShape = tuple[int, int, int]
 
 

@@ -88,10 +88,9 @@ class StyleGAN2Trainer(BaseEstimator):
     size : {"auto", "small", "medium", "official"} or NetworkSize, default="auto"
         Width of the network. "auto" is "small" on a CPU; on a GPU it is "medium" up to 64 pixels
         and "official" above. `latentwalk.generators.NetworkSize` takes other widths.
-    noise : "auto" or bool, default="auto"
-        Whether each layer of the generator adds noise, which is drawn anew for each image of the
-        training and is the same in all samples. "auto" is True for "stylegan2" and False for a
-        projected discriminator, which writes texture into the noise: all samples then share it.
+    noise : bool, default=True
+        Whether each layer of the generator adds noise, drawn anew for each image. It gives images
+        texture of their own. Without it the latent decides every pixel.
     max_iter : int, default=10000
         Training steps, of `batch_size` real images each.
     max_time : float or None, default=None
@@ -187,7 +186,7 @@ class StyleGAN2Trainer(BaseEstimator):
         "discriminator": [StrOptions(set(DISCRIMINATORS))],
         "init": [Generator, str, os.PathLike, None],
         "size": [StrOptions(set(SIZES)), NetworkSize],
-        "noise": [StrOptions({"auto"}), "boolean"],
+        "noise": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -210,7 +209,7 @@ class StyleGAN2Trainer(BaseEstimator):
         discriminator: str = "projected",
         init: Generator | str | os.PathLike[str] | None = None,
         size: str | NetworkSize = "auto",
-        noise: str | bool = "auto",
+        noise: bool = True,
         max_iter: int = 10000,
         max_time: float | None = None,
         batch_size: int = 32,
@@ -355,7 +354,6 @@ class StyleGAN2Trainer(BaseEstimator):
     ) -> StyleGAN2Config:
         _, n_channels, side, _ = images.shape
         size = resolve_size(self.size, side, device)
-        noise = self.discriminator == "stylegan2" if self.noise == "auto" else bool(self.noise)
         return StyleGAN2Config(
             channels=size.channels(side),
             img_channels=n_channels,
@@ -363,7 +361,7 @@ class StyleGAN2Trainer(BaseEstimator):
             w_dim=size.latent_dim,
             c_dim=n_classes,
             mapping_layers=size.mapping_layers,
-            use_noise=noise,
+            use_noise=self.noise,
         )
 
     def _options(

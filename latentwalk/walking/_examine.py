@@ -160,7 +160,7 @@ class Examiner:
         """The three figures as columns, (n, 3)."""
         device = self.generator.device
         self.guides.to(device)
-        images = check_made(self.generator.decode(to_tensor(latents, device)))
+        images = check_made(self.generator.render(to_tensor(latents, device)))
         return np.column_stack(
             [self._identity(images), self._label(images, targets), self._distance(images)]
         )

@@ -11,10 +11,11 @@ from latentwalk.features._alexnet import load_lpips_net
 from latentwalk.features._efficientnet_net import load_efficientnet
 from latentwalk.generators import Generator, NetworkSize
 from latentwalk.generators._stylegan2 import StyleGAN2Config
-from latentwalk.generators._training import _inputs
+from latentwalk.generators._training import _inputs, _projected_step
 from latentwalk.generators._training._best import BestSnapshot
 from latentwalk.generators._training._projected import Head, ProjectedDiscriminator
 from latentwalk.generators._training._projected_step import prepare_heads, projected_step
+from latentwalk.generators._training._spread import bands, lacking_spread, real_spread
 from latentwalk.generators._training._state import TrainingOptions, TrainingState
 
 TINY = NetworkSize(latent_dim=8, channel_base=64, channel_max=8)
@@ -67,8 +68,7 @@ def test_training_learns_the_images():
     size = NetworkSize(latent_dim=8, channel_base=128, channel_max=16)
     trainer = StyleGAN2Trainer(
         discriminator="alexnet",
-        noise=True,
-        max_iter=150,
+        max_iter=300,
         batch_size=16,
         size=size,
         random_state=1,
@@ -202,16 +202,45 @@ def test_a_resumed_run_equals_an_uninterrupted_one(images, tmp_path):
         np.testing.assert_array_equal(resumed.history_[name], column, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    ("settings", "uses_noise"),
-    [({}, False), ({"noise": True}, True), ({"discriminator": "stylegan2"}, True)],
-)
-def test_a_projected_discriminator_gets_no_noise_to_write_texture_into(
-    images, settings, uses_noise
-):
-    network = StyleGAN2Trainer(max_iter=1, **FAST | settings).fit(images).generator_.module("cpu")
-    assert network.config.use_noise is uses_noise
-    assert any("noise" in name for name in network.state_dict()) is uses_noise
+def test_noise_can_be_left_out(images):
+    for noise in (True, False):
+        trainer = StyleGAN2Trainer(max_iter=1, noise=noise, **FAST).fit(images)
+        network = trainer.generator_.module("cpu")
+        assert network.config.use_noise is noise
+        assert any("noise" in name for name in network.state_dict()) is noise
+
+
+def test_images_with_the_same_detail_everywhere_lack_spread():
+    """The fine detail of all images is that of one; what is coarse varies as before."""
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(400, 1, 16, 16, generator=rng)
+    target = real_spread(real.split(100))
+    assert target.shape == (2,)
+    torch.testing.assert_close(
+        target, torch.stack([b.var(0).mean() for b in bands(real)]).add(1e-8).log()
+    )
+    others = torch.randn(32, 1, 16, 16, generator=rng)
+    assert lacking_spread(others, target) < 0.02
+    assert lacking_spread(2 * others, target) == 0
+    coarse = torch.nn.functional.interpolate(
+        torch.nn.functional.avg_pool2d(others, 2), scale_factor=2, mode="bilinear"
+    )
+    alike = (coarse + (others[:1] - coarse[:1])).requires_grad_()
+    lacking_spread(alike, target).backward()
+    assert lacking_spread(alike, target) > 1
+    assert lacking_spread(alike - 0.1 * alike.grad, target) < lacking_spread(alike, target)
+
+
+def test_training_keeps_samples_apart(images):
+    """With the same seed, less of the detail is at the same place in all samples."""
+    trained = []
+    for weight in (0.0, 5.0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_projected_step, "SPREAD_WEIGHT", weight)
+            generator = StyleGAN2Trainer(max_iter=60, **FAST).fit(images).generator_
+        X = generator.sample(100, random_state=0)[0]
+        trained.append(np.log(X.var(0).mean()))
+    assert trained[1] > trained[0]
 
 
 def test_fewer_images_than_a_batch(images):

@@ -1,4 +1,8 @@
-"""A step against the projected discriminator: hinge loss, augmentation of fixed probability."""
+"""A step against the projected discriminator: hinge loss, augmentation of fixed probability.
+
+The generator is also held to differ at each place as real images do, which the discriminator, whose
+heads normalise each batch, does not see.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import parametrize
 
@@ -21,20 +26,28 @@ from latentwalk.generators._training._draws import (
     update_mean_latent,
 )
 from latentwalk.generators._training._projected import ProjectedDiscriminator
+from latentwalk.generators._training._spread import lacking_spread, real_spread
 from latentwalk.generators._training._state import TrainingState
 from latentwalk.utils import autocast, to_tensor
 
 AUGMENT_P = 0.5
 N_CALIBRATION = 64
+N_SPREAD = 1024
+SPREAD_WEIGHT = 5.0
 
 
 def prepare_heads(state: TrainingState, images: Any) -> None:
-    """Fit the scale of every head to some of the real images."""
-    rows = np.sort(np.random.RandomState(0).permutation(len(images))[:N_CALIBRATION])
-    real = to_tensor(np.asarray(images[rows]), state.device) * 2 - 1
+    """Fit the scale of every head to some of the real images, and measure how they differ."""
+    rows = np.random.RandomState(0).permutation(len(images))
     assert isinstance(state.discriminator, ProjectedDiscriminator)
-    state.discriminator.calibrate(real)
+    state.discriminator.calibrate(_read(state, images, rows[:N_CALIBRATION]))
+    parts = np.array_split(rows[:N_SPREAD], range(N_CALIBRATION, N_SPREAD, N_CALIBRATION))
+    state.real_spread = real_spread(_read(state, images, part) for part in parts if len(part))
     state.augment_p = AUGMENT_P
+
+
+def _read(state: TrainingState, images: Any, rows: NDArray[np.intp]) -> Tensor:
+    return to_tensor(np.asarray(images[np.sort(rows)]), state.device) * 2 - 1
 
 
 def projected_step(state: TrainingState, images: Any, labels: Tensor | None) -> dict[str, float]:
@@ -44,6 +57,7 @@ def projected_step(state: TrainingState, images: Any, labels: Tensor | None) -> 
     with autocast(options.precision, state.device):
         fake, w_mean = generate(state, latents)
         loss_g = -_mean(_logits(state, fake, latents), lambda logits: logits)
+    loss_g = loss_g + SPREAD_WEIGHT * lacking_spread(fake, state.real_spread)
     _update(state.optimizer_g, loss_g)
     update_mean_latent(state, w_mean)
     # the same images, augmented anew

@@ -65,6 +65,7 @@ class TrainingState:
         self.step = 0
         self.augment_p = 0.0
         self.real_signs: list[float] = []
+        self.real_spread = torch.zeros(())  # of real images; follows from them
 
     @property
     def projected(self) -> bool:
