@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
@@ -38,7 +41,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if tokens is None else tokens)
     try:
         verb, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
-        outcome = verb(*bound.args, **bound.kwargs)
+        with warnings_without_code():
+            outcome = verb(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome) and outcome.folder is not None:
             write_run(outcome.folder, verb.__name__, bound.arguments)
     except (CycloptsError, ValueError, TypeError, OSError, ImportError) as error:
@@ -54,6 +58,20 @@ def main(tokens: Sequence[str] | None = None) -> int:
     common = bound.arguments.get("common") or CommonOptions()
     print(outcome.shown(as_json=common.json))
     return outcome.code
+
+
+@contextmanager
+def warnings_without_code() -> Iterator[None]:
+    """Show the text of a warning alone, without the line of code that gave it."""
+
+    def text_of(message: Any, *place: Any, **where: Any) -> str:
+        return f"latentwalk: note: {message}\n"
+
+    usual, warnings.formatwarning = warnings.formatwarning, text_of
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def make_app() -> App:

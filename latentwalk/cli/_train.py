@@ -72,6 +72,13 @@ def train(
     )
     network = out / "network.safetensors"
     trainer.generator_.save(network)
-    text = f"{trainer.generator_!r}\ntrained on {len(members)} of {len(data.images)} images"
+    done, steps = trainer.n_iter_, trainer.max_iter
+    more = "" if done >= steps else "; the same command goes on from there"
+    text = (
+        f"{trainer.generator_!r}\n"
+        f"trained on {len(members)} of {len(data.images)} images, {done} of {steps} steps{more}\n"
+        f"next: look at {out / 'samples'}, then latentwalk release {folder} with the same options, "
+        f"--network {network} and a new --out"
+    )
     facts = {"network": str(network), "n_members": len(members), "n_iter": trainer.n_iter_}
-    return Outcome(f"{text}\n{network}", facts, folder=out)
+    return Outcome(text, facts, folder=out)

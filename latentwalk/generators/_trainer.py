@@ -400,8 +400,9 @@ class StyleGAN2Trainer(BaseEstimator):
         steps = range(state.step, self.max_iter)
         clock = Clock(self.max_iter, self.max_time)
         bar = {"total": self.max_iter, "initial": state.step, "verbose": self.verbose}
+        limit = "" if self.max_time is None else f", {self.max_time / 60:g} min at most"
         with deferred_interrupt() as interrupted:
-            for _ in progress(steps, desc="training", **bar):
+            for _ in progress(steps, desc=f"training{limit}", **bar):
                 history.add(train_step(state, images, codes))
                 if state.step % LOG_INTERVAL == 0:
                     history.average(state.step)

@@ -179,7 +179,8 @@ def test_a_network_is_trained_and_released_for_the_same_patients(tmp_path, capsy
     assert main(train) == 0
     network = net / "network.safetensors"
     assert network.is_file()
-    assert str(network) in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"--network {network}" in shown and "2 of 2 steps\n" in shown
 
     quick = [
         "invert__encoder_iter=5",
@@ -192,6 +193,8 @@ def test_a_network_is_trained_and_released_for_the_same_patients(tmp_path, capsy
     assert "--seed differs from that of the network's training" in capsys.readouterr().err
     code, text, errors = run(*release, f"--out={tmp_path / 'out'}", "--allow=a test", "--json")
     assert code in (0, 1, 2), errors
+    assert "latentwalk: note: an audit with" in errors
+    assert "UserWarning" not in errors and ".py" not in errors  # no code is shown
     found = json.loads(text)
     assert found["exit_code"] == code == code_of(found["audit"]["verdict"])
     assert found["audit"]["sets"]["n_members"] == 40
