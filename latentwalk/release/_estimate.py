@@ -21,14 +21,15 @@ from latentwalk.release._study import Study
 
 # Work in images through the generator and back.
 ENCODER_BATCH = 64 / 2  # a training step of the encoder
-INVERSION_STEPS = 30  # an image takes until it converges
+INVERSION_STEPS = 15  # an image takes until it converges
 LPIPS_FACTOR = 2.5  # what the perceptual loss adds to an inversion
 WALK_STEPS = 20
+WALK_FACTOR = 1.5  # a step of a point: guides and generator, in low precision
 GUIDE_IMAGES = 30 / 4  # an image in all epochs of a small net
 # Work in fits of the auditor, which look at each real image once.
 AUDIT_FITS = 1.0
 LADDER_AUDITS = 6
-MEASURE_FITS = 1.0
+MEASURE_FITS = 0.5
 TRIAL = 16
 DRAW = "inversion, noisy cells and the images drawn from them"
 LEAST_SECONDS = 1.0
@@ -62,7 +63,7 @@ def expected_stages(
     n_images, n_guides = len(members.X), 1 + (members.y is not None)
     yield Stage("guides", "guides", pace * GUIDE_IMAGES * n_guides * n_images)
     yield Stage("inversion", "inversion", pace * inversion_images(params, members.X))
-    path = WALK_STEPS * 4 + params.get("walk__n_points", 50)
+    path = WALK_STEPS * WALK_FACTOR + params.get("walk__n_points", 50) / 2
     for k in sizes.to_make:
         walk = path * members.n_patients / k + n_images
         yield Stage(walk_stage(k), "walk", pace * walk)

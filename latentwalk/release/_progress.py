@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOMENT = 0.5  # seconds: what is faster came from a cache, and says nothing about the rest
-GUESSED = 2.5  # how many times longer or shorter than its guess a stage may take
+GUESSED = 2.0  # how many times longer or shorter than its guess a stage may take
 MEASURED = 1.3  # the same where a stage of its kind has run
 
 

@@ -286,19 +286,19 @@ def test_a_stage_that_has_run_tells_the_time_of_the_next_of_its_kind(clock, caps
         clock[0] += 240  # four times the guess
     # two: 30 * 4, now known; three: still a guess, which may be as short as the first one was
     assert progress.expected(stages[1]) == Span(120 / 1.3, 120 * 1.3)
-    assert progress.expected(stages[2]) == Span(60 / 2.5, 60 * 4 * 2.5)
+    assert progress.expected(stages[2]) == Span(60 / 2, 60 * 4 * 2)
     with progress.stage("two"):
         clock[0] += 60  # the load is gone: the latest stage counts
-    assert progress.left == Span(60 / 2.5, 60 * 2 * 2.5)
+    assert progress.left == Span(60 / 2, 60 * 2 * 2)
     with progress.stage("three"):
         clock[0] += 100
     assert capsys.readouterr().err.splitlines() == [
-        "3 stages, 1 to 7 min in all; the first guess is a rough one",
-        "[1/3] one .. up to 3 min",
-        "      4 min; 1 to 13 min left",
+        "3 stages, 1 to 5 min in all; the first guess is a rough one",
+        "[1/3] one .. up to 2 min",
+        "      4 min; 2 to 11 min left",
         "[2/3] two .. 1 to 3 min",
-        "      60 s; up to 5 min left",
-        "[3/3] three .. up to 5 min",
+        "      60 s; up to 4 min left",
+        "[3/3] three .. up to 4 min",
         "      2 min",
     ]
 
@@ -308,7 +308,7 @@ def test_what_came_from_a_cache_tells_nothing_about_the_rest(clock):
     progress = Progress(stages, verbose=False)
     with progress.stage("one"):
         clock[0] += 0.1
-    assert progress.left == Span(30 / 2.5, 30 * 2.5)
+    assert progress.left == Span(30 / 2, 30 * 2)
 
 
 def test_a_stage_that_is_left_out_is_not_waited_for(clock):
