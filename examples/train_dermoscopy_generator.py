@@ -3,7 +3,7 @@
 Trains on the members of ``split_patients(images, groups=groups, random_state=0)`` alone, so that
 the calibration, reference and audit patches of the quickstart are new to the network. It takes
 about eleven minutes on one CPU core. After an interrupt, run it again with the same checkpoint to
-continue. Longer is not better: after 3,000 steps the patches were smoother.
+continue.
 
     python examples/train_dermoscopy_generator.py --out dermoscopy.safetensors
 """
