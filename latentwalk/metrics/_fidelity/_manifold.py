@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,8 +59,7 @@ def improved_precision(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int 
     >>> improved_precision([[0.5], [9.0]], [[0.0], [1.0], [2.0]], n_neighbors=1)
     0.5
     """
-    synthetic, real = check_pair(X_syn, X_real)
-    return float(np.mean(_balls_around(synthetic, real, n_neighbors, "X_real") > 0))
+    return Manifolds.of(*check_pair(X_syn, X_real), n_neighbors).precision()
 
 
 @directed(higher_is_better=True)
@@ -94,8 +95,7 @@ def improved_recall(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5
     >>> improved_recall([[0.0], [1.0]], [[0.5], [9.0]], n_neighbors=1)
     0.5
     """
-    synthetic, real = check_pair(X_syn, X_real, min_syn=2, min_real=1)
-    return float(np.mean(_balls_around(real, synthetic, n_neighbors, "X_syn") > 0))
+    return Manifolds.of(*check_pair(X_syn, X_real, min_syn=2, min_real=1), n_neighbors).recall()
 
 
 @directed(higher_is_better=True)
@@ -131,8 +131,7 @@ def density(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) -> flo
     >>> density([[0.5], [9.0]], [[0.0], [1.0], [2.0]], n_neighbors=1)
     1.0
     """
-    synthetic, real = check_pair(X_syn, X_real)
-    return float(np.mean(_balls_around(synthetic, real, n_neighbors, "X_real")) / n_neighbors)
+    return Manifolds.of(*check_pair(X_syn, X_real), n_neighbors).density()
 
 
 @directed(higher_is_better=True)
@@ -168,9 +167,65 @@ def coverage(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) -> fl
     >>> coverage([[0.5]], [[0.0], [1.0], [5.0], [6.0]], n_neighbors=1)
     0.5
     """
-    synthetic, real = check_pair(X_syn, X_real)
-    nearest = ExactNeighbors(synthetic).kneighbors(real)[0][:, 0]
-    return float(np.mean(nearest < ball_radii(real, n_neighbors, "X_real")))
+    return Manifolds.of(*check_pair(X_syn, X_real), n_neighbors).coverage()
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """A ball around each row, up to its `n_neighbors`-th other row; their union is the manifold.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n, n_features)
+        The rows.
+    n_neighbors : int
+        The neighbour that a ball reaches to.
+    name : str
+        The name of the rows, for errors.
+    """
+
+    centers: Features
+    n_neighbors: int
+    name: str
+
+    @cached_property
+    def radii(self) -> Features:
+        """The radius of each ball, (n,)."""
+        return ball_radii(self.centers, self.n_neighbors, self.name)
+
+    def n_balls(self, X: Features) -> NDArray[np.intp]:
+        """Return how many of the balls hold each row of X."""
+        blocks = pairwise_blocks(X, self.centers)
+        return np.concatenate([(distances < self.radii).sum(axis=1) for _, distances in blocks])
+
+
+@dataclass(frozen=True)
+class Manifolds:
+    """The manifolds of synthetic and real rows; what several measures need is computed once."""
+
+    synthetic: Manifold
+    real: Manifold
+
+    @classmethod
+    def of(cls, synthetic: Features, real: Features, n_neighbors: int) -> Self:
+        return cls(Manifold(synthetic, n_neighbors, "X_syn"), Manifold(real, n_neighbors, "X_real"))
+
+    @cached_property
+    def _n_real_balls(self) -> NDArray[np.intp]:
+        return self.real.n_balls(self.synthetic.centers)
+
+    def precision(self) -> float:
+        return float(np.mean(self._n_real_balls > 0))
+
+    def recall(self) -> float:
+        return float(np.mean(self.synthetic.n_balls(self.real.centers) > 0))
+
+    def density(self) -> float:
+        return float(np.mean(self._n_real_balls) / self.real.n_neighbors)
+
+    def coverage(self) -> float:
+        nearest = ExactNeighbors(self.synthetic.centers).kneighbors(self.real.centers)[0][:, 0]
+        return float(np.mean(nearest < self.real.radii))
 
 
 def ball_radii(X: Features, n_neighbors: int, name: str) -> Features:
@@ -187,14 +242,3 @@ def pairwise_blocks(A: Features, B: Features) -> Iterator[tuple[slice, NDArray[A
     A, B = A - center, B - center
     for rows in row_blocks(len(A), len(B)):
         yield rows, euclidean_distances(A[rows], B)
-
-
-def _balls_around(
-    X: Features, centers: Features, n_neighbors: int, name: str
-) -> NDArray[np.float64]:
-    """How many of the balls around `centers` hold each row of X."""
-    radii = ball_radii(centers, n_neighbors, name)
-    blocks = pairwise_blocks(X, centers)
-    return np.concatenate([(distances < radii).sum(axis=1) for _, distances in blocks]).astype(
-        float
-    )

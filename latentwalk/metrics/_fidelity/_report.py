@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,8 @@ from latentwalk.metrics._fidelity._distances import frechet_distance, kernel_dis
 from latentwalk.metrics._fidelity._diversity import vendi_score
 from latentwalk.metrics._fidelity._feature_likelihood import feature_likelihood_gap
 from latentwalk.metrics._fidelity._manifold import (
+    Manifold,
+    Manifolds,
     coverage,
     density,
     improved_precision,
@@ -36,16 +36,13 @@ from latentwalk.metrics._fidelity._novelty import (
     data_copying_score,
     mean_minimum_distance,
 )
-from latentwalk.metrics._fidelity._support import alpha_precision, beta_recall
+from latentwalk.metrics._fidelity._support import (
+    alpha_precision,
+    beta_recall,
+    integrated_recall,
+)
 from latentwalk.utils import check_groups
 
-WITH_NEIGHBORS: tuple[Metric[...], ...] = (
-    improved_precision,
-    improved_recall,
-    density,
-    coverage,
-    beta_recall,
-)
 WITHOUT_OPTIONS: tuple[Metric[...], ...] = (
     frechet_distance,
     kernel_distance,
@@ -183,15 +180,14 @@ def fidelity_report(
         holdout, subjects = holdout[kept], subjects[kept]
     check_n_neighbors(n_neighbors, min(len(synthetic), len(real)), "X_syn and X_real")
     _warn_if_few(len(synthetic), len(real))
-    measures = _measures(real, n_neighbors, squared_distances)
+    manifold = Manifold(real, n_neighbors, "X_real")
+    values = _values(synthetic, manifold, squared_distances)
+    baselines: dict[Metric[...], float] = (
+        {} if holdout is None else _values(holdout, manifold, squared_distances)
+    )
     rows = [
-        FidelityRow(
-            metric.__name__,
-            measure(synthetic),
-            None if holdout is None else measure(holdout),
-            metric.higher_is_better,
-        )
-        for metric, measure in measures
+        FidelityRow(metric.__name__, value, baselines.get(metric), metric.higher_is_better)
+        for metric, value in values.items()
     ]
     if holdout is not None and len(synthetic) >= FEW_ROWS:
         copying = data_copying_score(synthetic, real, holdout, random_state=random_state)
@@ -200,16 +196,19 @@ def fidelity_report(
     return FidelityReport(tuple(rows), len(synthetic))
 
 
-def _measures(
-    real: Features, n_neighbors: int, squared: bool
-) -> list[tuple[Metric[...], Callable[[Features], float]]]:
-    """Each metric with the function of the rows to be measured."""
-    options = (
-        [(metric, {"X_real": real}) for metric in WITHOUT_OPTIONS]
-        + [(metric, {"X_real": real, "n_neighbors": n_neighbors}) for metric in WITH_NEIGHBORS]
-        + [(mean_minimum_distance, {"X_real": real, "squared": squared}), (vendi_score, {})]
-    )
-    return [(metric, partial(metric, **chosen)) for metric, chosen in options]
+def _values(X: Features, real: Manifold, squared: bool) -> dict[Metric[...], float]:
+    """Each metric of some rows; the real rows' radii are computed once for all of them."""
+    both = Manifolds(Manifold(X, real.n_neighbors, "X_syn"), real)
+    return {
+        **{metric: metric(X, real.centers) for metric in WITHOUT_OPTIONS},
+        improved_precision: both.precision(),
+        improved_recall: both.recall(),
+        density: both.density(),
+        coverage: both.coverage(),
+        beta_recall: integrated_recall(X, real),
+        mean_minimum_distance: mean_minimum_distance(X, real.centers, squared=squared),
+        vendi_score: vendi_score(X),
+    }
 
 
 def _likelihood_row(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latentwalk.metrics._fidelity._common import Features, check_pair, directed
-from latentwalk.metrics._fidelity._manifold import ball_radii, pairwise_blocks
+from latentwalk.metrics._fidelity._manifold import Manifold, pairwise_blocks
 
 
 @directed(higher_is_better=True)
@@ -96,13 +96,17 @@ def beta_recall(X_syn: ArrayLike, X_real: ArrayLike, *, n_neighbors: int = 5) ->
     0.0
     """
     synthetic, real = check_pair(X_syn, X_real)
-    radii = ball_radii(real, n_neighbors, "X_real")
+    return integrated_recall(synthetic, Manifold(real, n_neighbors, "X_real"))
+
+
+def integrated_recall(synthetic: Features, real: Manifold) -> float:
+    """Return `beta_recall` of checked rows."""
     depth = np.linalg.norm(synthetic - synthetic.mean(axis=0), axis=1)
     # a real row is reached once the support holds the innermost synthetic row of its ball
     reached = np.concatenate(
         [
-            np.where(distances <= radii[rows, None], depth, np.inf).min(axis=1)
-            for rows, distances in pairwise_blocks(real, synthetic)
+            np.where(distances <= real.radii[rows, None], depth, np.inf).min(axis=1)
+            for rows, distances in pairwise_blocks(real.centers, synthetic)
         ]
     )
     return _integrated(reached, depth)
