@@ -103,10 +103,8 @@ def make_release(
     classifier : classifier, default=None
         What measures utility. None is a `latentwalk.LabelClassifier`.
     step_params : mapping, default=None
-        Parameters of the pipeline's steps ("invert", "ksame", "shell", "walk", "decode"), as
+        Parameters of the pipeline's steps ("invert", "ksame", "walk", "decode"), as
         `sklearn.pipeline.Pipeline.set_params` takes them: ``{"invert__max_iter": 20}``.
-        ``{"shell": "passthrough"}`` leaves the averages where they are, in the smooth middle of the
-        latent space.
     ladder : bool, default=False
         Also audit the stages of the pipeline: which of them exposes the members.
     cache_dir : path-like, default=None

@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.random_projection import GaussianRandomProjection
 
-from latentwalk.aggregation import KSameAggregator, ShellNormalizer
+from latentwalk.aggregation import KSameAggregator
 from latentwalk.auditing import PrivacyAuditor
 from latentwalk.classifiers import IdentityClassifier, LabelClassifier
 from latentwalk.evaluation import tstr_score
@@ -85,7 +85,6 @@ def build_pipeline(
             ),
         ),
         ("ksame", KSameAggregator(k, random_state=random_state)),
-        ("shell", ShellNormalizer(generator)),
         ("walk", GuidedWalker(generator, **frozen, random_state=random_state, verbose=verbose)),
         ("decode", GANDecoder(generator)),
     ]
