@@ -26,7 +26,9 @@ class ShellNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     deviations is the median norm of the generator's own samples. Equal rows stay equal.
 
     Put it between `KSameAggregator` and `latentwalk.GuidedWalker`. The images get sharper and
-    more varied, and a little more can be found in them: the user guide has the figures.
+    more varied, and a little more can be found in them: the user guide has the figures. Use it with
+    inversions by LPIPS, and look at the images: inversions by pixels alone lie far inside the
+    shell, and their averages turn to black, white and garish colours on it.
 
     Parameters
     ----------
