@@ -3,25 +3,28 @@
     python benchmarks/faults.py --trials 100
 
 A process that writes is killed (SIGKILL) at a random moment; files are cut short, and one bit of
-them is turned; a disk is full (a tmpfs of 1 MB, which takes root). Printed for each fault: the
-trials, those that ended well, and those that did not. The command fails when there are any.
+them is turned; a disk is full (a tmpfs of 1 MB, which takes root); a generator makes NaN; a file
+or a whole folder goes during a run. Printed for each fault: the trials, those that ended well, and
+those that did not. The command fails when there are any.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from latentwalk import StyleGAN2Trainer, write_release
+from latentwalk import GANDecoder, GANInverter, Generator, StyleGAN2Trainer, write_release
 from latentwalk.datasets import ImageFiles
 from latentwalk.generators import NetworkSize
 from latentwalk.generators._training._checkpoints import read_checkpoint
@@ -145,6 +148,91 @@ def images_killed(rng, folder):
     return not path.exists() or np.array_equal(np.load(path), np.asarray(files))
 
 
+class BrokenNetwork(torch.nn.Module):
+    """Gives NaN for latents whose first value is over a bound."""
+
+    def __init__(self, bound):
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, w):
+        images = w.tanh().mean(dim=1)[:, None, None, None].repeat(1, 1, 8, 8)
+        return torch.where(w[:, :1, None, None] > self.bound, torch.nan, images)
+
+
+def generator_of_nan(rng, folder):
+    """The decoder and the inverter refuse what is not finite, and pass what is."""
+    network = BrokenNetwork(bound=rng.uniform(1, 3))
+    generator = Generator.from_module(network, w_dim=6, image_shape=(1, 8, 8))
+    latents = rng.normal(size=(64, 6)).astype(np.float32)
+    try:
+        images = GANDecoder(generator).fit_transform(latents)
+        inverter = GANInverter(generator, max_iter=0, encoder_iter=1, random_state=0)
+        found = inverter.fit(IMAGES).transform(IMAGES)
+    except ValueError as error:
+        return "NaN" in str(error)
+    made_nan = (latents[:, 0] > network.bound).any()
+    return not made_nan and np.isfinite(images).all() and np.isfinite(found).all()
+
+
+def image_unreadable(rng, folder):
+    """A file is damaged or removed after the first look: its row is named, and its name is not."""
+    files, row = picture_files(folder), int(rng.integers(len(IMAGES)))
+    path = files.paths[row]
+    if rng.random() < 0.3:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: int(rng.integers(60))])
+    try:
+        files.save(folder / "images.npy")
+    except ValueError as error:
+        named = f"image {row} of the files" in str(error) and path.name not in str(error)
+        return named and not list(folder.glob("*images.npy*"))
+    return False
+
+
+def removed(rng, folder):
+    """Remove a folder at a random moment within the next milliseconds."""
+
+    def remove():
+        time.sleep(rng.uniform(0, 0.02))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    return thread
+
+
+def cache_removed(rng, folder):
+    """The rows that are finished later are kept, and a moment too bad is a clear error."""
+    cache = folder / "cache"
+    store, removal = RowStore(cache, "a context"), removed(rng, cache)
+    for block in range(30):
+        try:
+            store.save([f"{block}-{i}" for i in range(4)], rows(block))
+        except OSError as error:
+            if "cache_dir cannot take" not in str(error):
+                return False
+    removal.join()
+    store.save([f"30-{i}" for i in range(4)], rows(30))
+    return is_right(store) and "30-0" in store.load()
+
+
+def images_removed(rng, folder):
+    """The folder of the images goes while they are read: all of them, or a clear error."""
+    source = folder / "source"
+    source.mkdir()
+    files = picture_files(source)
+    expected, removal = np.asarray(files), removed(rng, source)
+    try:
+        saved = np.array(files.save(folder / "images.npy"))
+    except ValueError as error:
+        return "of the files" in str(error) and not list(folder.glob("*images.npy*"))
+    finally:
+        removal.join()
+    return np.array_equal(saved, expected)
+
+
 def images_full_disk(rng, folder):
     """Raises OSError and leaves nothing; None where no disk can be mounted."""
     disk = folder / "disk"
@@ -171,6 +259,10 @@ FAULTS = (
     release_killed,
     images_killed,
     images_full_disk,
+    generator_of_nan,
+    image_unreadable,
+    cache_removed,
+    images_removed,
 )
 
 

@@ -78,12 +78,16 @@ class Broken(nn.Module):
         return torch.where(w[:, :1, None, None] > 1, torch.nan, DECODER(w))
 
 
-def test_no_image_of_nan_leaves_the_decoder_or_passes_the_checks_of_a_walk():
+def test_no_image_of_nan_is_inverted_leaves_the_decoder_or_passes_the_checks_of_a_walk():
     generator = Generator.from_module(Broken(), w_dim=6, image_shape=SHAPE)
     far = np.where(np.arange(48)[:, None] == 5, np.float32(2), np.clip(W, -1, 1))
     message = "the generator made NaN or infinite values for 1 of 48 latents"
     with pytest.raises(ValueError, match=message):
         GANDecoder(generator).fit_transform(far)
+    for encoder_iter in (0, 1):
+        inverter = GANInverter(generator, max_iter=0, encoder_iter=encoder_iter, random_state=0)
+        with pytest.raises(ValueError, match="the generator made NaN"):
+            inverter.fit(X)
     walker = GuidedWalker(generator, guides()[0], n_points=9, max_iter=0, random_state=0)
     with pytest.raises(ValueError, match="the generator made NaN"):
         walker.fit(2 + PROTOTYPES)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from latentwalk.generators import Generator
 from latentwalk.inversion._objective import Objective
 from latentwalk.utils import drawing_from, progress, to_numpy, to_tensor
+from latentwalk.utils._torch import check_made
 
 MAX_SIZE = 64
 GRID = 4
@@ -190,7 +191,7 @@ def _untrained(generator: Generator, n_repeats: int, rng: torch.Generator) -> La
 @torch.no_grad()
 def _decode(objective: Objective, latents: Tensor) -> Tensor:
     """Return the images of latents, at the size that the encoder sees."""
-    parts = [shrink(objective.images(batch)) for (batch,) in objective.batches(latents)]
+    parts = [shrink(check_made(objective.images(batch))) for (batch,) in objective.batches(latents)]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 

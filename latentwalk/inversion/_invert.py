@@ -22,6 +22,7 @@ from latentwalk.utils import map_rows, progress, to_numpy, to_tensor
 from latentwalk.utils._batching import AUTO_BATCH_SIZE, batch_rows, run_batches
 from latentwalk.utils._blocks import run_blocks
 from latentwalk.utils._mapped import MappedRows, pack_rows, unpack_rows
+from latentwalk.utils._torch import check_made
 
 # From this many rows on, a row's result on a CPU does not depend on their number.
 MIN_ROWS = 16
@@ -127,7 +128,7 @@ def _errors(
     generator: Generator, metric: str, X: NDArray[Any], W: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     images = to_tensor(X, generator.device)
-    decoded = generator.decode(to_tensor(W, generator.device))
+    decoded = check_made(generator.decode(to_tensor(W, generator.device)))
     if metric == "lpips":
         return to_numpy(lpips_distance(images, decoded))
     return to_numpy((images - decoded).square().mean((1, 2, 3)).sqrt())

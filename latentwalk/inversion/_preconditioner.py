@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from latentwalk.inversion._objective import Objective
+from latentwalk.utils._torch import check_made
 
 N_PROBES = 512
 BATCH_SIZE = 64
@@ -54,10 +55,16 @@ def preconditioner(objective: Objective, spread: float, rng: torch.Generator) ->
 
 @torch.no_grad()
 def feature_spread(objective: Objective, rng: torch.Generator) -> float:
-    """Return the mean squared distance of the generator's samples from their mean."""
+    """Return the mean squared distance of the generator's samples from their mean.
+
+    Raises
+    ------
+    ValueError
+        For samples with NaN or infinite values.
+    """
     latents = objective.draw(BATCH_SIZE, rng)
-    parts = [objective.features(objective.images(w)) for (w,) in objective.batches(latents)]
-    features = torch.cat(parts)
+    batches = (check_made(objective.images(w)) for (w,) in objective.batches(latents))
+    features = torch.cat([objective.features(images) for images in batches])
     return float((features - features.mean(0)).square().sum(1).mean())
 
 

@@ -109,6 +109,7 @@ class RowStore:
         content = buffer.getvalue()
         path = self.folder / f"{hashlib.sha256(content).hexdigest()}.npz"
         try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # removed during the run?
             with replacing(path, "the cache file", private=True) as partial:
                 partial.write_bytes(content)
         except OSError as error:

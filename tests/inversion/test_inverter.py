@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -388,6 +389,14 @@ def test_concurrent_writers_of_one_row_do_not_meet(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         loaded = list(pool.map(write, range(48)))
     assert all(set(found) == {"a", "b", "c"} and found["b"].n_iter == 1 for found in loaded)
+
+
+def test_a_cache_that_is_removed_in_the_middle_is_made_again(tmp_path):
+    store, rows = RowStore(tmp_path / "cache", "a context"), Inverted.empty(1, 3)
+    store.save(["first"], rows)
+    shutil.rmtree(tmp_path / "cache")
+    store.save(["second"], rows)
+    assert list(store.load()) == ["second"]
 
 
 def test_fits_at_the_same_time_do_not_share_their_seed(samples):
