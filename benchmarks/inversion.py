@@ -33,7 +33,7 @@ from latentwalk.generators._stylegan2 import StyleGAN2, StyleGAN2Config, block_c
 from latentwalk.inversion._objective import FEATURES
 from latentwalk.utils import resolve_device, to_bytes, to_tensor
 
-from common import load_real
+from common import load_real, report_ratio
 
 STEPS = (0, 10, 20, 30)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -111,7 +111,9 @@ def compare(inverter, X, args, device):
         seconds, W = timed(inverter.set_params(max_iter=max_iter), X)
         found = errors(inverter, few, W[: len(few)])
         show(f"GANInverter, max_iter={max_iter}", seconds, found)
-        print(f"{'':30s} {published / seconds:8.1f} times faster", flush=True)
+        report_ratio(
+            f"inversion, max_iter={max_iter}: projector's seconds over ours", published / seconds
+        )
         if best is None and all(a.mean() <= b.mean() for a, b in zip(found, bound, strict=True)):
             best = published / seconds, max_iter
     print(

@@ -26,6 +26,8 @@ from latentwalk.aggregation._blocks import coarse_blocks
 from latentwalk.aggregation._subjects import group_means
 from sklearn.cluster import KMeans
 
+from common import report_ratio
+
 
 def random_latents(n_rows, n_features=512, n_intrinsic=16, seed=0):
     rng = np.random.default_rng(seed)
@@ -121,6 +123,7 @@ def report(name, group, X, k):
         f"{sizes.max():>5} {wall:>8.1f} {cpu:>8.1f} {peak:>7.0f}",
         flush=True,
     )
+    return error
 
 
 def main():
@@ -144,8 +147,10 @@ def main():
     sets = [load_latents(args.data)] if args.data else map(random_latents, args.rows)
     for X in sets:
         for k in args.k:
-            for name, group in methods.items():
-                report(name, group, X, k)
+            errors = {name: report(name, group, X, k) for name, group in methods.items()}
+            for name in ("greedy", "k-means and merge", "MDAV"):
+                what = f"error at {len(X)} rows, k={k}: {name} over power diagram"
+                report_ratio(what, errors[name] / errors["power diagram"])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common import report_ratio
+
 
 def decode(generator, rows, images):
     import latentwalk as lw
@@ -101,6 +103,7 @@ def main():
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 grown, size = int(done.stdout.splitlines()[-1]), rows * 3 * 32 * 32
                 print(f"{step:14s} {rows:6d} {grown / 1e6:11.1f} {grown / size:22.1f}")
+                report_ratio(f"memory, {step} of {rows} rows: peak over the images", grown / size)
 
 
 if __name__ == "__main__":

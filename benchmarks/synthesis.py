@@ -30,6 +30,8 @@ from latentwalk.generators._stylegan2 import (
 )
 from torch import Tensor, nn
 
+from common import report_ratio
+
 
 def grouped_conv(layer: SynthesisLayer, x: Tensor, s: Tensor) -> Tensor:
     """Modulated convolution with a kernel per image, shape of x (n, c, h, w), of s (n, c)."""
@@ -135,6 +137,8 @@ def report(size: int, what: str, batch: int, times: dict[str, list[float]]) -> N
     for name, seconds in times.items():
         rate, ratio = batch / median(seconds), plain / median(seconds)
         print(f"{size:4d}  {what:16s}  {name:32s}  {rate:9.2f} images/s  x{ratio:.2f}", flush=True)
+        if name != "grouped":
+            report_ratio(f"{what} at {size}, {name}: images a second over the plain form's", ratio)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ from latentwalk.walking._sine_basis import path_points
 from sklearn.utils import check_random_state
 from torch.utils.flop_counter import FlopCounterMode
 
-from common import load_real
+from common import load_real, report_ratio
 
 N_POINTS = 50
 CHUNK = 4
@@ -290,18 +290,22 @@ def compare(title, context, pairs, variants, steps):
     header(title, len(pairs))
     report("straight line", line(pairs), 0.0, context, pairs, {}, "uniform")
     runs = [published(context, pair, steps) for pair in pairs] if steps else []
-    baselines = {}
+    baselines, spent = {}, {}
     for step in steps:
         paths = np.stack([run[step][0] for run in runs])
         seconds = float(np.mean([run[step][1] for run in runs]))
-        name = f"published, {step} steps"
+        spent[step], name = seconds, f"published, {step} steps"
         baselines[step] = report(name, paths, seconds, context, pairs, baselines, "uniform")
     for name, settings in variants.items():
         how = {key: value for key, value in settings.items() if key in ("n_modes", "solver")}
         walk = make_walk(context, **{k: v for k, v in settings.items() if k not in how})
         paths, seconds = ours(walk, pairs, **how)
         selection = "uniform" if walk.guides.identity is None else "safest"
-        report(name, paths, seconds, context, pairs, baselines, selection)
+        values = report(name, paths, seconds, context, pairs, baselines, selection)
+        for step in steps:
+            over = f"walk, {name}: %s over those of {step} published steps"
+            report_ratio(over % "seconds", seconds / spent[step])
+            report_ratio(over % "objectives, the median", np.median(values / baselines[step]))
 
 
 def throughput(context, pairs, peak):
