@@ -34,6 +34,8 @@ class AnyWidth:
         waves = torch.sin(torch.arange(16.0)[:, None] + latents.mean(dim=1))
         return (0.5 + 0.5 * waves.T).reshape(-1, 1, 4, 4)
 
+    render = decode
+
     def __sklearn_clone__(self):
         return self
 
