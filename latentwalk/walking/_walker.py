@@ -166,7 +166,7 @@ nn.Module
     _stock: Stock
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "generator": [HasMethods(["decode"])],
+        "generator": [HasMethods(["decode", "render"])],
         "identity_classifier": "no_validation",
         "label_classifier": "no_validation",
         "n_points": [Interval(Integral, 3, None, closed="left")],
