@@ -156,7 +156,8 @@ def test_a_release_is_drawn_under_a_guarantee(tmp_path, capsys):
     assert "--other-patients" in capsys.readouterr().err
     assert main([*command, "--other-patients", "--k=10"]) == 3
     assert "--guarantee takes one" in capsys.readouterr().err
-    main([*command, "--other-patients"])
+    # the noise has no seed: of so few subjects an audit may say LEAK, by chance
+    main([*command, "--other-patients", "--allow=a test"])
     assert "GDP" in capsys.readouterr().out
     manifest = json.loads((tmp_path / "out" / "release" / "manifest.json").read_text())
     assert manifest["guarantee"]["tpr_bound"] == pytest.approx(0.3)
