@@ -191,8 +191,9 @@ class Handle:
         shape = "x".join(map(str, self.image_shape))
         classes = f", n_classes={self.n_classes}" if self.n_classes else ""
         space = "" if self.latent_space == "w" else f", latent_space={self.latent_space!r}"
+        noise = "" if self.noise == "latent" else f", noise={self.noise!r}"
         name = "" if self.path is None else f"{Path(self.path).name!r}, "
         return (
-            f"Generator({name}{shape}, w_dim={self.w_dim}{classes}{space}, "
+            f"Generator({name}{shape}, w_dim={self.w_dim}{classes}{space}{noise}, "
             f"sha256={self.sha256[:8]})"
         )

@@ -86,6 +86,7 @@ def test_handles_of_another_noise_are_others(generator, tmp_path):
     assert constant != generator and constant.using(noise="latent") == generator
     assert pickle.loads(pickle.dumps(constant)).noise == "const"
     assert constant.using(latent_space="w+").noise == "const"
+    assert "noise='const'" in repr(constant) and "noise" not in repr(generator)
     path = tmp_path / "network.safetensors"
     generator.save(path)
     assert lw.load_generator(path, noise="const").noise == "const"
