@@ -275,11 +275,7 @@ class Generator(Handle):
         images : Tensor of shape (n, n_channels, height, width)
             In [0, 1]. A latent has the same image in every batch.
         """
-        network = self.module(latents.device)
-        if self.noise == "const" or not has_noise(network):
-            return self.decode(latents)
-        noise = noise_of_latents(latents, sum(network.synthesis.noise_sizes))
-        return self._make(latents, noise.to(latents.device))
+        return self._make(latents, own_noise=self.noise == "latent")
 
     def decode(self, latents: Tensor) -> Tensor:
         """Make images from flat latents of the handle's space, with the network's constant noise.
@@ -301,9 +297,9 @@ class Generator(Handle):
         ValueError
             For latents of another width.
         """
-        return self._make(latents, None)
+        return self._make(latents, own_noise=False)
 
-    def _make(self, latents: Tensor, noise: Tensor | None) -> Tensor:
+    def _make(self, latents: Tensor, *, own_noise: bool) -> Tensor:
         if not isinstance(latents, Tensor):
             raise TypeError(
                 f"latents is of type {type(latents).__name__}; expected a torch.Tensor: pass "
@@ -316,11 +312,18 @@ class Generator(Handle):
                 f"latents have shape {tuple(latents.shape)}; expected (n, {width}) in "
                 f"{self.latent_space!r}"
             )
+        noise = self._noise_of(latents) if own_noise else None
         if self.latent_space == "z":
             return self.synthesis(self.mapping(latents), noise)
         if self.latent_space == "w+":
             return self.synthesis(latents.reshape(len(latents), self.num_ws, self.w_dim), noise)
         return self.synthesis(latents, noise)
+
+    def _noise_of(self, latents: Tensor) -> Tensor | None:
+        network = self.module(latents.device)
+        if not has_noise(network):
+            return None
+        return noise_of_latents(latents, sum(network.synthesis.noise_sizes)).to(latents.device)
 
     def sample(
         self,

@@ -65,15 +65,15 @@ def test_latents_of_another_width_are_refused(decoder_generator):
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_row(decoder_generator, latents, monkeypatch):
-    decode = type(decoder_generator).decode
+    render = type(decoder_generator).render
 
     def limited(self, w):
         if len(w) > 20:
             raise torch.OutOfMemoryError("too many rows")
-        return decode(self, w)
+        return render(self, w)
 
     expected = GANDecoder(decoder_generator).fit_transform(latents)
-    monkeypatch.setattr(type(decoder_generator), "decode", limited)
+    monkeypatch.setattr(type(decoder_generator), "render", limited)
     with pytest.warns(UserWarning, match="halved to"):
         X = GANDecoder(decoder_generator).fit_transform(latents)
     np.testing.assert_allclose(X, expected, atol=1e-6)

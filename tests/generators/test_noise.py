@@ -96,3 +96,8 @@ def test_handles_of_another_noise_are_others(generator, tmp_path):
 
 def test_no_rows_are_no_images(generator):
     assert generator.render(torch.zeros(0, 7)).shape == (0, 1, 8, 8)
+
+
+def test_arrays_are_not_rendered_as_tensors(generator, W):
+    with pytest.raises(TypeError, match=r"latents is of type ndarray; expected a torch\.Tensor"):
+        generator.render(W)
